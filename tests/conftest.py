@@ -1,0 +1,19 @@
+"""Fixtures every test may use, and the one rule about skipping."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.skipping import skip_or_fail
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Folder of real recordings; the licences keep them out of the project."""
+    folder = Path(os.environ.get("ECG_SHARED_DIR", PROJECT_DIR.parent / "shared"))
+    if not (folder / "data").is_dir():
+        skip_or_fail("no folder of real recordings: set ECG_SHARED_DIR to one")
+    return folder
