@@ -1,0 +1,56 @@
+"""Names and numbers that the whole service agrees on."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+API_PREFIX: Final = "/api/v1"
+
+SUPERCLASS_DESCRIPTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "N": "Normal ECG",
+        "S": "STTC",
+        "M": "Myocardial infarction",
+        "C": "Conduction disturbance",
+        "H": "Hypertrophy",
+    }
+)
+"""PTB-XL superclasses by letter, in the order of the model's five outputs."""
+
+SUPERCLASSES: Final[tuple[str, ...]] = tuple(SUPERCLASS_DESCRIPTIONS)
+NORMAL: Final = "N"
+
+CLASS_NAMES: Final[tuple[str, ...]] = (
+    "N", "S", "MS", "C", "MC", "CS", "M", "H", "MHS", "MHCS", "HC", "MCS", "HS", "HCS", "MH", "MHC",
+)  # fmt: skip
+"""The sixteen sets of superclasses an ECG may be given; the position is the class index of the API."""
+
+CLASS_DESCRIPTIONS: Final[tuple[str, ...]] = tuple(
+    " + ".join(SUPERCLASS_DESCRIPTIONS[letter] for letter in name) for name in CLASS_NAMES
+)
+
+CLASS_INDEX_BY_LETTERS: Final[Mapping[frozenset[str], int]] = MappingProxyType(
+    {frozenset(name): index for index, name in enumerate(CLASS_NAMES)}
+)
+"""Class index of a set of superclass letters, in whatever order a decision names them."""
+
+
+class Role(StrEnum):
+    """What a signed-in user may do."""
+
+    ADMIN = "admin"
+
+
+class RequestType(StrEnum):
+    """How many ECGs the request that made a history row carried."""
+
+    SINGLE = "single"
+    BATCH = "batch"
+
+
+class Source(StrEnum):
+    """The form in which an ECG arrived."""
+
+    JSON = "json"
+    NPY = "npy"

@@ -1,0 +1,198 @@
+"""Errors of the service: each owns its HTTP status and its code.
+
+    ServiceError
+    ├── InvalidInput              400  the request cannot be read as what it should be
+    ├── NotAuthenticated          401  no token, or one that is not ours
+    ├── TokenExpired              401
+    ├── WrongCredentials          401  login refused
+    ├── AdminRequired             403
+    ├── ProcessingFailed          403  a valid signal that the model cannot process
+    ├── NotFound                  404
+    ├── MethodNotAllowed          405
+    ├── BodyTooLarge              413
+    ├── UnsupportedContentType    415
+    ├── InternalError             500  a bug; the log has the rest
+    └── Unavailable               503  try again later, with Retry-After
+        ├── ModelNotLoaded
+        ├── Overloaded
+        ├── StorageUnavailable
+        └── ShuttingDown
+
+The texts are in `messages`, by code. The code is also the last part of the problem's `type` URI.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FieldError:
+    """One thing that is wrong with the input, without the input."""
+
+    #: path to the field, as a client would write it
+    loc: tuple[str | int, ...]
+    #: stable code in snake_case
+    type: str
+    #: sentence for people; None lets the catalogue write it from `type` and `params`
+    msg: str | None = None
+    params: Mapping[str, object] | None = None
+
+
+class ServiceError(Exception):
+    """Anything the service answers other than 2xx."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal-error"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        /,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        **params: object,
+    ) -> None:
+        """
+        Keep what the answer needs.
+
+        Parameters
+        ----------
+        message
+            Code in the catalogue that says more than the error's own code does.
+        errors
+            Faults by field.
+        headers
+            Header fields for the answer.
+        **params
+            What the message's placeholders take.
+        """
+        super().__init__(message or self.code)
+        self.message = message or self.code
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.params = params
+
+
+class InvalidInput(ServiceError):
+    """The request cannot be read as what it should be."""
+
+    status = 400
+    code = "invalid-input"
+
+
+class NotAuthenticated(ServiceError):
+    """No token, or one that is not ours."""
+
+    status = 401
+    code = "not-authenticated"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": "Bearer"})
+
+
+class TokenExpired(ServiceError):
+    """A token of ours whose time is over."""
+
+    status = 401
+    code = "token-expired"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": "Bearer"})
+
+
+class WrongCredentials(ServiceError):
+    """Login refused; it never says which half was wrong."""
+
+    status = 401
+    code = "wrong-credentials"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": "Bearer"})
+
+
+class AdminRequired(ServiceError):
+    """A valid token without the role."""
+
+    status = 403
+    code = "admin-required"
+
+
+class ProcessingFailed(ServiceError):
+    """A valid signal that the model cannot process."""
+
+    status = 403
+    code = "processing-failed"
+
+
+class NotFound(ServiceError):
+    """Nothing there, or nothing of the caller's."""
+
+    status = 404
+    code = "not-found"
+
+
+class MethodNotAllowed(ServiceError):
+    """The address exists, the method does not."""
+
+    status = 405
+    code = "method-not-allowed"
+
+
+class BodyTooLarge(ServiceError):
+    """The body passes the size cap."""
+
+    status = 413
+    code = "body-too-large"
+
+
+class UnsupportedContentType(ServiceError):
+    """A body of a kind this address does not read."""
+
+    status = 415
+    code = "unsupported-content-type"
+
+
+class InternalError(ServiceError):
+    """A bug; the log has the rest."""
+
+    status = 500
+    code = "internal-error"
+
+
+class Unavailable(ServiceError):
+    """Not now: try again later."""
+
+    status = 503
+    code = "unavailable"
+    retry_after_s: ClassVar[int] = 5
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": str(self.retry_after_s)})
+
+
+class ModelNotLoaded(Unavailable):
+    """The service runs without a model."""
+
+    code = "model-not-loaded"
+    retry_after_s = 60
+
+
+class Overloaded(Unavailable):
+    """The queue of computations is full."""
+
+    code = "overloaded"
+    retry_after_s = 1
+
+
+class StorageUnavailable(Unavailable):
+    """The database cannot be reached or written."""
+
+    code = "storage-unavailable"
+
+
+class ShuttingDown(Unavailable):
+    """The process is on its way out."""
+
+    code = "shutting-down"
