@@ -1,0 +1,133 @@
+"""Settings: environment variables or a `.env` file, checked once at start."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+DEFAULT_SECRET_KEY: Final = "your-super-secret-key-change-in-production"  # noqa: S105 - refused in production
+DEFAULT_ADMIN_PASSWORD: Final = "admin123"  # noqa: S105 - refused in production
+MIN_SECRET_BYTES: Final = 32
+MIN_PASSWORD_CHARACTERS: Final = 8
+_MIB: Final = 2**20
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside, with the defaults that make a laptop work."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+    )
+
+    environment: Literal["development", "production"] = Field(
+        default="development",
+        description="`production` refuses to start with the default secret or password, and closes the history",
+    )
+    host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104 - a server's default
+    port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    database_url: str = Field(
+        default="sqlite+aiosqlite:///./request_history.db",
+        description="SQLAlchemy address: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://USER:PASSWORD@HOST/NAME`",
+        repr=False,
+    )
+    auto_migrate: bool | None = Field(
+        default=None, description="bring the schema up to date at start; unset: on for SQLite, off elsewhere"
+    )
+    jwt_secret_key: SecretStr = Field(
+        default=SecretStr(DEFAULT_SECRET_KEY), description="key that signs the tokens; at least 32 bytes"
+    )
+    jwt_access_token_expire_minutes: int = Field(
+        default=30, ge=1, le=24 * 60, description="minutes for which a token is valid"
+    )
+    admin_username: str = Field(default="admin", min_length=1, max_length=64, description="the administrator's name")
+    admin_password: SecretStr = Field(
+        default=SecretStr(DEFAULT_ADMIN_PASSWORD), description="the administrator's password"
+    )
+    history_access: Literal["public", "admin"] | None = Field(
+        default=None, description="who may read the history; unset: `public` in development, `admin` in production"
+    )
+    model_path: Path = Field(
+        default=Path("app/ml_artifacts/model.pkl"), description="the trained model; its `.json` lies beside it"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        default="INFO", description="least severity that is logged"
+    )
+    log_format: Literal["text", "json"] | None = Field(
+        default=None,
+        description="`text` or `json`, a line an event; unset: `text` in development, `json` in production",
+    )
+    max_body_bytes: int = Field(
+        default=8 * _MIB, ge=1024, le=1024 * _MIB, description="size cap of a request, in bytes"
+    )
+    max_batch_body_bytes: int = Field(
+        default=128 * _MIB, ge=1024, le=1024 * _MIB, description="size cap of a batch request, in bytes"
+    )
+    max_buffered_bytes: int = Field(
+        default=384 * _MIB, ge=1024, description="bytes of all request bodies held at once; above, 503"
+    )
+    compute_queue_size: int = Field(
+        default=64, ge=1, le=10_000, description="predictions under way or waiting in one process; above, 503"
+    )
+    cors_allow_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="origins whose pages may call the API from a browser, separated by commas"
+    )
+    forwarded_allow_ips: str = Field(
+        default="", description="addresses of reverse proxies whose `X-Forwarded-*` fields are believed"
+    )
+    shutdown_timeout_s: int = Field(
+        default=20, ge=0, le=600, description="seconds for requests under way to finish when the service stops"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, values: dict[str, object]) -> dict[str, object]:
+        origins = values.get("cors_allow_origins")
+        if isinstance(origins, str):
+            split = tuple(origin.strip() for origin in origins.split(",") if origin.strip())
+            return {**values, "cors_allow_origins": split}
+        return values
+
+    @model_validator(mode="after")
+    def _refuse_insecure_production(self) -> Self:
+        if self.environment == "production" and (weaknesses := self.weaknesses):
+            raise ValueError("not fit for production: " + "; ".join(weaknesses))
+        return self
+
+    @cached_property
+    def weaknesses(self) -> tuple[str, ...]:
+        """What a stranger could use: a warning in development, a refusal to start in production."""
+        secret = self.jwt_secret_key.get_secret_value()
+        password = self.admin_password.get_secret_value()
+        found = {
+            "JWT_SECRET_KEY is the documented default": secret == DEFAULT_SECRET_KEY,
+            f"JWT_SECRET_KEY is shorter than {MIN_SECRET_BYTES} bytes": len(secret.encode()) < MIN_SECRET_BYTES,
+            "ADMIN_PASSWORD is the documented default": password == DEFAULT_ADMIN_PASSWORD,
+            f"ADMIN_PASSWORD is shorter than {MIN_PASSWORD_CHARACTERS} characters": len(password)
+            < MIN_PASSWORD_CHARACTERS,
+            "CORS_ALLOW_ORIGINS is a wildcard": "*" in self.cors_allow_origins,
+            "FORWARDED_ALLOW_IPS trusts everybody": self.forwarded_allow_ips == "*",
+        }
+        return tuple(weakness for weakness, present in found.items() if present)
+
+    @property
+    def history_is_public(self) -> bool:
+        """Whether anybody may read the history."""
+        return (self.history_access or ("admin" if self.environment == "production" else "public")) == "public"
+
+    @property
+    def migrates_at_start(self) -> bool:
+        """Whether the service brings the schema up to date itself."""
+        return self.database_url.startswith("sqlite") if self.auto_migrate is None else self.auto_migrate
+
+    @property
+    def logs_json(self) -> bool:
+        """Whether a log line is a JSON object."""
+        return (self.log_format or ("json" if self.environment == "production" else "text")) == "json"

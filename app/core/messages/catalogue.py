@@ -1,0 +1,25 @@
+"""Looking texts up."""
+
+from collections.abc import Mapping
+
+from app.core.messages.ecg import ECG
+from app.core.messages.errors import ERRORS
+from app.core.messages.fields import FIELDS
+from app.core.messages.text import ErrorText, Language, Text
+
+_SENTENCES: Mapping[str, Text] = {**{code: text.detail for code, text in ERRORS.items()}, **FIELDS, **ECG}
+
+
+def explain(code: str, language: Language = "ru", params: Mapping[str, object] | None = None) -> str:
+    """Write the sentence for a code; an unknown code is a bug and raises `KeyError`."""
+    return _SENTENCES[code].render(language, params)
+
+
+def describe_error(code: str) -> ErrorText | None:
+    """Title, detail and advice of an error, or None where the service has no such error."""
+    return ERRORS.get(code)
+
+
+def known_codes() -> frozenset[str]:
+    """Every code that `explain` can write."""
+    return frozenset(_SENTENCES)

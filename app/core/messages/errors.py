@@ -1,0 +1,115 @@
+"""Texts of the errors, by the code of their class in `app.core.exceptions`."""
+
+from typing import Final
+
+from app.core.messages.text import ErrorText, Text
+
+ERRORS: Final[dict[str, ErrorText]] = {
+    "invalid-input": ErrorText(
+        Text("Неверные данные", "Invalid input"),
+        Text("Неверный формат данных", "The request is not what it should be"),
+        Text(
+            "Исправьте места, названные в `errors`: `loc` указывает поле, `type` — причину.",
+            "Correct what `errors` names: `loc` is the place, `type` the reason.",
+        ),
+    ),
+    "not-authenticated": ErrorText(
+        Text("Требуется авторизация", "Not authenticated"),
+        Text("Could not validate credentials", "Could not validate credentials"),
+        Text(
+            "Получите токен через POST /api/v1/auth/login и передайте его в заголовке Authorization: Bearer <токен>.",
+            "Get a token from POST /api/v1/auth/login and send it as Authorization: Bearer <token>.",
+        ),
+    ),
+    "token-expired": ErrorText(
+        Text("Срок действия токена истёк", "Token expired"),
+        Text("Token has expired", "Token has expired"),
+        Text(
+            "Получите новый токен через POST /api/v1/auth/login.",
+            "Get a new token from POST /api/v1/auth/login.",
+        ),
+    ),
+    "wrong-credentials": ErrorText(
+        Text("Вход отклонён", "Login refused"),
+        Text("Неверное имя пользователя или пароль", "Wrong user name or password"),
+        Text("Проверьте имя и пароль.", "Check the name and the password."),
+    ),
+    "admin-required": ErrorText(
+        Text("Недостаточно прав", "Not allowed"),
+        Text("Требуются права администратора", "Administrator rights are required"),
+        Text("Войдите как администратор.", "Log in as an administrator."),
+    ),
+    "processing-failed": ErrorText(
+        Text("Сигнал не обработан", "Signal not processed"),
+        Text("Модель не смогла обработать данные", "The model could not process the data"),
+        Text(
+            "Сигнал принят, но классифицировать его нельзя: причина названа в `errors`. Снимите ЭКГ заново.",
+            "The signal is valid but cannot be classified; `errors` names the reason. Record the ECG again.",
+        ),
+    ),
+    "not-found": ErrorText(
+        Text("Не найдено", "Not found"),
+        Text("Ничего не найдено", "Nothing is here"),
+        Text("Адреса сервиса перечислены на /docs.", "The addresses of the service are listed at /docs."),
+    ),
+    "method-not-allowed": ErrorText(
+        Text("Метод не поддерживается", "Method not allowed"),
+        Text("Этот адрес не принимает такой метод", "This address does not take that method"),
+        Text("Допустимые методы названы в заголовке Allow.", "The Allow header field names the methods it takes."),
+    ),
+    "body-too-large": ErrorText(
+        Text("Слишком большой запрос", "Request too large"),
+        Text("Тело запроса больше допустимого размера", "The body of the request is larger than allowed"),
+        Text(
+            "Отправьте меньше данных; пределы задают MAX_BODY_BYTES и MAX_BATCH_BODY_BYTES.",
+            "Send less; the caps are MAX_BODY_BYTES and MAX_BATCH_BODY_BYTES.",
+        ),
+    ),
+    "unsupported-content-type": ErrorText(
+        Text("Тип данных не поддерживается", "Unsupported content type"),
+        Text("Этот адрес не принимает данные такого типа", "This address does not read a body of that type"),
+        Text(
+            "Укажите в заголовке Content-Type один из типов, названных в заголовке Accept ответа.",
+            "Set Content-Type to one of the types named in the answer's Accept header field.",
+        ),
+    ),
+    "internal-error": ErrorText(
+        Text("Внутренняя ошибка", "Internal error"),
+        Text("Внутренняя ошибка сервиса", "Something broke inside the service"),
+        Text(
+            "Это ошибка сервиса. Сообщите значение X-Request-ID тому, кто его обслуживает.",
+            "This is a bug of the service. Tell its operator the X-Request-ID.",
+        ),
+    ),
+    "unavailable": ErrorText(
+        Text("Сервис недоступен", "Unavailable"),
+        Text("Сервис временно недоступен", "The service is not available now"),
+        Text("Повторите запрос через Retry-After секунд.", "Try again after Retry-After seconds."),
+    ),
+    "model-not-loaded": ErrorText(
+        Text("Модель не загружена", "No model"),
+        Text("Модель не загружена", "No model is loaded"),
+        Text(
+            "Обучите модель: python model_training/train_model.py, или укажите MODEL_PATH.",
+            "Train one: python model_training/train_model.py, or set MODEL_PATH.",
+        ),
+    ),
+    "overloaded": ErrorText(
+        Text("Сервис перегружен", "Overloaded"),
+        Text("Слишком много запросов одновременно", "Too many requests at once"),
+        Text("Повторите запрос через Retry-After секунд.", "Try again after Retry-After seconds."),
+    ),
+    "storage-unavailable": ErrorText(
+        Text("База данных недоступна", "Storage unavailable"),
+        Text("База данных недоступна", "The database is not available"),
+        Text(
+            "Запрос не записан, поэтому ответа нет. Повторите его через Retry-After секунд.",
+            "The request could not be recorded, so it is not answered. Try again after Retry-After seconds.",
+        ),
+    ),
+    "shutting-down": ErrorText(
+        Text("Сервис останавливается", "Shutting down"),
+        Text("Сервис останавливается", "The service is shutting down"),
+        Text("Повторите запрос через Retry-After секунд.", "Try again after Retry-After seconds."),
+    ),
+}

@@ -1,0 +1,57 @@
+"""Texts of what is wrong with one place of the input, by the `type` the answer carries."""
+
+from typing import Final
+
+from app.core.messages.text import Text
+
+FIELDS: Final[dict[str, Text]] = {
+    # the body as a whole
+    "body_empty": Text("тело запроса пусто", "the body is empty"),
+    "json_invalid": Text("это не JSON в кодировке UTF-8", "this is not JSON in UTF-8"),
+    "not_an_object": Text("здесь ожидается объект JSON", "a JSON object is expected here"),
+    "duplicate_key": Text("поле указано дважды", "the field is given twice"),
+    "npy_invalid": Text("это не файл .npy с числами", "this is not an .npy file of numbers"),
+    "samples_invalid": Text("здесь ожидается массив объектов", "an array of objects is expected here"),
+    "samples_count": Text(
+        "в запросе должно быть от 1 до {max_samples} ЭКГ", "a batch holds between 1 and {max_samples} ECGs"
+    ),
+    # fields
+    "missing": Text("обязательное поле отсутствует", "the field is required"),
+    "unknown_field": Text("неизвестное поле; известны: {known}", "unknown field; known are: {known}"),
+    "number_expected": Text("здесь ожидается число", "a number is expected here"),
+    "integer_expected": Text("здесь ожидается целое число", "an integer is expected here"),
+    "text_expected": Text("здесь ожидается строка", "a string is expected here"),
+    "array_expected": Text("здесь ожидается массив", "an array is expected here"),
+    "date_time_expected": Text(
+        "здесь ожидаются дата и время ISO 8601", "a date and time as in ISO 8601 is expected here"
+    ),
+    "too_small": Text("значение меньше {limit}", "the value is less than {limit}"),
+    "too_large": Text("значение больше {limit}", "the value is greater than {limit}"),
+    "not_one_of": Text("допустимые значения: {expected}", "allowed values: {expected}"),
+    "too_short": Text("слишком короткое значение", "the value is too short"),
+    "too_long": Text("слишком длинное значение", "the value is too long"),
+    "invalid": Text("недопустимое значение", "the value is not allowed"),
+    # the signal
+    "signal_not_array": Text("сигнал должен быть массивом", "the signal must be an array"),
+    "signal_not_numeric": Text(
+        "сигнал должен состоять только из чисел", "the signal must consist of numbers and nothing else"
+    ),
+    "signal_not_finite": Text("сигнал должен состоять из конечных чисел", "the numbers of the signal must be finite"),
+    "signal_empty": Text("сигнал пуст", "the signal is empty"),
+    "signal_ragged": Text(
+        "строки сигнала должны быть одной длины, по числу на отведение",
+        "the rows of the signal must be of one length, a number a lead",
+    ),
+    "signal_flat_without_shape": Text(
+        "сигнал должен быть массивом строк [отсчёт][отведение]; плоскому массиву нужно поле shape",
+        "the signal must be an array of rows [sample][lead]; a flat array needs the field shape",
+    ),
+    "shape_mismatch": Text(
+        "число значений сигнала не соответствует shape", "the signal does not have as many values as shape says"
+    ),
+    "shape_with_rows": Text(
+        "shape указывает форму плоского сигнала, а здесь сигнал из строк",
+        "shape is for a flat signal; this one is made of rows",
+    ),
+}
+"""Types of faults; placeholders are limits of ours, never the caller's values."""
