@@ -1,0 +1,79 @@
+"""Read a prepared ECG: beats, the usual beat, its waves, the measurements."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from app.ecg.beats import BEAT_RATE_HZ, R_INDEX, Beats, find_beats
+from app.ecg.fiducials import Fiducials, delineate
+from app.ecg.measurements import Measurements, beat_index, measure
+from app.ecg.pipeline import PreparedECG
+from app.ecg.record import LIMB_LEADS, SAMPLING_RATE_HZ, FloatArray
+
+_QRS: Final = slice(R_INDEX - 15, R_INDEX + 16)  # 60 ms each side
+_N_LIMB: Final = len(LIMB_LEADS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Analysis:
+    """What was read from one ECG.
+
+    Attributes
+    ----------
+    beats
+        R peaks and the usual beats.
+    level_beat
+        (12, BEAT_LENGTH) the usual beat at `beats.BEAT_RATE_HZ`, R at `beats.R_INDEX`, zero just before the QRS.
+    scale
+        (12,) what makes it relative: the root mean square over the QRS of the six limb leads together, and of each
+        chest lead by itself; NaN for a lead without a QRS.
+    relative_beat
+        `level_beat / scale`.
+    fiducials, measurements
+        Bounds of the waves and the numbers that follow.
+    """
+
+    beats: Beats
+    level_beat: FloatArray
+    scale: FloatArray
+    relative_beat: FloatArray
+    fiducials: Fiducials
+    measurements: Measurements
+
+
+def _qrs_scale(beat: FloatArray) -> FloatArray:
+    power = np.square(beat[:, _QRS] - beat[:, _QRS].mean(axis=1, keepdims=True)).mean(axis=1)
+    power[:_N_LIMB] = power[:_N_LIMB].mean()
+    scale = np.sqrt(power)
+    scale[scale < 1e-6 * scale.max()] = np.nan
+    return scale
+
+
+def analyse(prepared: PreparedECG) -> Analysis:
+    """Find the beats, average the usual ones, delineate and measure.
+
+    Raises
+    ------
+    UnusableECG
+        No heartbeats can be seen.
+    """
+    beats = find_beats(prepared.filtered.T)
+    scale = _qrs_scale(beats.average)
+    rr_s = float(beats.r_peaks[-1] - beats.r_peaks[0]) / (len(beats.r_peaks) - 1) / SAMPLING_RATE_HZ
+    seen = beats.average / np.where(np.isnan(scale), np.inf, scale)[:, None]
+    fiducials = delineate(seen, rr_s)
+    onset = beat_index(fiducials.qrs_onset_ms)
+    before = slice(max(0, onset - 5), max(1, onset))
+    level_beat = beats.average - beats.average[:, before].mean(axis=1, keepdims=True)
+    return Analysis(
+        beats=beats,
+        level_beat=level_beat,
+        scale=scale,
+        relative_beat=level_beat / scale[:, None],
+        fiducials=fiducials,
+        measurements=measure(level_beat, fiducials, beats.r_peaks, SAMPLING_RATE_HZ),
+    )
+
+
+__all__ = ["BEAT_RATE_HZ", "R_INDEX", "Analysis", "analyse"]

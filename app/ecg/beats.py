@@ -1,0 +1,132 @@
+"""Heartbeats: where they are, which of them look alike, and what the usual one looks like in every lead."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from sleepecg import detect_heartbeats
+
+from app.ecg.errors import ErrorCode, UnusableECG
+from app.ecg.record import SAMPLING_RATE_HZ, FloatArray
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+BEAT_RATE_HZ: Final = 250
+_STEP: Final = SAMPLING_RATE_HZ // BEAT_RATE_HZ
+BEFORE_MS: Final = 400
+AFTER_MS: Final = 700
+R_INDEX: Final = BEFORE_MS * BEAT_RATE_HZ // 1000
+BEAT_LENGTH: Final = (BEFORE_MS + AFTER_MS) * BEAT_RATE_HZ // 1000
+_OFFSETS: Final = (np.arange(BEAT_LENGTH) - R_INDEX) * _STEP
+
+_SEARCH: Final = np.arange(-40, 41)  # 80 ms each side, in samples
+_QRS: Final = slice(R_INDEX - 15, R_INDEX + 16)  # 60 ms each side
+_COMPARED: Final = slice(R_INDEX - 15, R_INDEX + 90)  # QRS, ST and most of T
+_LAGS: Final = np.arange(-12, 13)  # 24 ms each side, in samples
+MIN_LIKENESS: Final = 0.85
+MIN_BEATS: Final = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beats:
+    """The heartbeats of one ECG.
+
+    Attributes
+    ----------
+    r_peaks
+        (n_beats,) samples at 500 Hz; the moment of strongest activity over all leads.
+    usual
+        (n_beats,) True for beats of the most frequent shape.
+    windows
+        (n_windows, 12, BEAT_LENGTH) the usual beats that lie within the signal, at 250 Hz, R at `R_INDEX`.
+    average
+        (12, BEAT_LENGTH) their interquartile mean, sample by sample.
+    """
+
+    r_peaks: IntArray
+    usual: BoolArray
+    windows: FloatArray
+    average: FloatArray
+
+
+def find_beats(leads: FloatArray) -> Beats:
+    """Find the heartbeats and the usual one.
+
+    Parameters
+    ----------
+    leads
+        (12, n_samples) filtered, 500 Hz.
+
+    Raises
+    ------
+    UnusableECG
+        Fewer than two heartbeats can be seen.
+    """
+    scale = np.abs(leads).mean(axis=1, keepdims=True)
+    lively = leads / np.where(scale > 0, scale, np.inf)
+    activity = _activity(lively)
+    r_peaks = _refined(detect_heartbeats(activity[::_STEP].astype(np.float64), BEAT_RATE_HZ) * _STEP, activity)
+    if len(r_peaks) < MIN_BEATS:
+        raise UnusableECG(ErrorCode.NO_BEATS)
+    usual = _usual(_windows(lively, r_peaks))
+    r_peaks = _aligned(lively, r_peaks, usual)
+    inside = usual & (r_peaks + _OFFSETS[0] >= 0) & (r_peaks + _OFFSETS[-1] < leads.shape[1])
+    windows = _windows(leads, r_peaks[inside if inside.sum() >= MIN_BEATS else usual])
+    return Beats(r_peaks, usual, windows, _interquartile_mean(windows))
+
+
+def _activity(lively: FloatArray) -> FloatArray:
+    """Speed of the signal over 16 ms, all leads together."""
+    speed = np.zeros_like(lively[0])
+    difference = lively[:, 8:] - lively[:, :-8]
+    speed[4:-4] = np.sqrt(np.einsum("ij,ij->j", difference, difference))
+    return speed
+
+
+def _refined(rough: IntArray, activity: FloatArray) -> IntArray:
+    """Move each peak to the centre of the activity around it; peaks within 200 ms of each other are one."""
+    if len(rough) == 0:
+        return rough
+    around = np.clip(rough[:, None] + _SEARCH, 0, len(activity) - 1)
+    weight = np.square(activity[around])
+    centre = (weight * _SEARCH).sum(axis=1) / np.maximum(weight.sum(axis=1), np.finfo(np.float32).tiny)
+    peaks = np.unique(np.clip(rough + np.rint(centre).astype(np.int64), 0, len(activity) - 1))
+    return peaks[np.concatenate([[True], np.diff(peaks) > SAMPLING_RATE_HZ // 5])]
+
+
+def _windows(leads: FloatArray, r_peaks: IntArray) -> FloatArray:
+    """Cut (n_beats, 12, BEAT_LENGTH) around the peaks; the ends of the signal are held."""
+    index = np.clip(r_peaks[:, None] + _OFFSETS, 0, leads.shape[1] - 1)
+    return leads[:, index].transpose(1, 0, 2)
+
+
+def _usual(windows: FloatArray) -> BoolArray:
+    """Mark the beats that resemble the one with most resemblances; the earliest of these, if several."""
+    shape = windows[:, :, _COMPARED].reshape(len(windows), -1)
+    shape = shape - shape.mean(axis=1, keepdims=True)
+    norm = np.sqrt(np.square(shape).sum(axis=1))
+    likeness = (shape @ shape.T) / np.maximum(np.outer(norm, norm), np.finfo(np.float32).tiny)
+    alike: BoolArray = likeness > MIN_LIKENESS
+    usual = alike[np.argmax(alike.sum(axis=1))]
+    return usual if usual.sum() >= MIN_BEATS else np.ones_like(usual)
+
+
+def _aligned(lively: FloatArray, r_peaks: IntArray, usual: BoolArray) -> IntArray:
+    """Shift each usual beat by the lag at which its QRS fits the average QRS best."""
+    template = _windows(lively, r_peaks[usual]).mean(axis=0)[:, _QRS]
+    offsets = _LAGS[:, None] + _OFFSETS[_QRS]
+    index = np.clip(r_peaks[usual][:, None, None] + offsets, 0, lively.shape[1] - 1)
+    fit = np.einsum("lbko,lo->bk", lively[:, index], template)
+    moved = r_peaks.copy()
+    moved[usual] += _LAGS[np.argmax(fit, axis=1)]
+    return moved
+
+
+def _interquartile_mean(windows: FloatArray) -> FloatArray:
+    """Average the middle half of the beats at every sample: as robust as a median, less noisy."""
+    n_beats = len(windows)
+    cut = n_beats // 4
+    ordered = np.sort(windows.transpose(1, 2, 0), axis=2)
+    return np.ascontiguousarray(ordered[:, :, cut : n_beats - cut].mean(axis=2))
