@@ -112,7 +112,7 @@ class TokenSigner:
         return claims
 
     def _decode(self, token: str) -> tuple[object, Claims]:
-        # Time is compared by the caller, with our own clock: the library would read "exp": "1e3" and overflow on others.
+        # Time is compared by the caller, on our own clock: the library would read "exp": "1e3" and overflow on others.
         payload = jwt.decode(token, self._key, algorithms=[ALGORITHM], options={**_REQUIRED, "verify_exp": False})
         return jwt.get_unverified_header(token), Claims.model_validate(payload)
 

@@ -28,8 +28,8 @@ FIELDS: Final[dict[str, Text]] = {
     "too_small": Text("значение меньше {limit}", "the value is less than {limit}"),
     "too_large": Text("значение больше {limit}", "the value is greater than {limit}"),
     "not_one_of": Text("допустимые значения: {expected}", "allowed values: {expected}"),
-    "too_short": Text("слишком короткое значение", "the value is too short"),
-    "too_long": Text("слишком длинное значение", "the value is too long"),
+    "value_too_short": Text("слишком короткое значение", "the value is too short"),
+    "value_too_long": Text("слишком длинное значение", "the value is too long"),
     "invalid": Text("недопустимое значение", "the value is not allowed"),
     # the signal
     "signal_not_array": Text("сигнал должен быть массивом", "the signal must be an array"),

@@ -17,7 +17,11 @@ class Text:
     def render(self, language: Language, params: Mapping[str, object] | None = None) -> str:
         """Write the sentence; a missing parameter is a bug and raises `KeyError`."""
         template = self.en if language == "en" else self.ru
-        return template.format_map(params or {})
+        return template.format_map({name: _readable(value) for name, value in (params or {}).items()})
+
+
+def _readable(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,149 @@
+"""One ECG as a JSON object, read without ever becoming Python lists."""
+
+import threading
+from collections.abc import Sequence
+from itertools import islice
+from typing import Final
+
+import numpy as np
+import simdjson
+
+from app.api.faults import MAX_FAULTS
+from app.api.parsing.fields import check_fields, make_record
+from app.core.exceptions import FieldError
+from app.ecg.record import FloatArray
+from app.models.ecg import ECGFieldsWithShape, Sample
+
+Buffer = bytes | bytearray | memoryview
+Loc = tuple[str | int, ...]
+
+SIGNAL: Final = "ecg_signal"
+KNOWN_FIELDS: Final = (*ECGFieldsWithShape.model_fields, SIGNAL)
+_MAX_KEYS: Final = 64
+_MAX_SHORT_ARRAY: Final = 64
+_UTF8_BOM: Final = b"\xef\xbb\xbf"
+_BRACKET: Final = ord("[")
+_SCALARS: Final = (str, int, float, bool)
+
+_threads = threading.local()
+
+
+def read_json(text: Buffer, loc: Loc = ("body",)) -> Sample:
+    """Read one ECG.
+
+    Parameters
+    ----------
+    text
+        The JSON, UTF-8.
+    loc
+        Where it stood in the request.
+    """
+    if not text:
+        return Sample(faults=(FieldError(loc=loc, type="body_empty"),))
+    document = parse(text)
+    if isinstance(document, FieldError):
+        return Sample(faults=(FieldError(loc=loc, type=document.type),))
+    if not isinstance(document, simdjson.Object):
+        return Sample(faults=(FieldError(loc=loc, type="not_an_object"),))
+    return _read_object(document, text, loc)
+
+
+def parse(text: Buffer) -> object:
+    """Parse JSON into simdjson's proxies, or name the fault.
+
+    The proxies must be gone before this thread parses again, so no exception may carry them out of this module.
+    """
+    invalid = FieldError(loc=(), type="json_invalid")
+    if bytes(text[:3]) == _UTF8_BOM:  # the parser would skip it; JSON text has none
+        return invalid
+    parser: simdjson.Parser | None = getattr(_threads, "parser", None)
+    if parser is None:
+        parser = _threads.parser = simdjson.Parser()
+    try:
+        return parser.parse(text)
+    except (ValueError, RuntimeError):  # RuntimeError: an integer beyond 64 bits
+        return invalid
+
+
+def _read_object(document: "simdjson.Object", text: Buffer, loc: Loc) -> Sample:
+    values: dict[str, object] = {}
+    signal: object = None
+    has_signal = False
+    faults: list[FieldError] = []
+    for key in islice(document.keys(), _MAX_KEYS):  # items() would turn the signal into lists
+        if key == SIGNAL:
+            if has_signal:
+                faults.append(FieldError(loc=(*loc, SIGNAL), type="duplicate_key"))
+            signal, has_signal = document[key], True
+        elif key not in KNOWN_FIELDS:
+            faults.append(FieldError(loc=loc, type="unknown_field", params={"known": ", ".join(KNOWN_FIELDS)}))
+        elif key in values:
+            faults.append(FieldError(loc=(*loc, key), type="duplicate_key"))
+        else:
+            values[key] = _plain(document[key])
+    fields, known, wrong = check_fields(ECGFieldsWithShape, values, loc)
+    faults.extend(wrong)
+    if not has_signal:
+        faults.append(FieldError(loc=(*loc, SIGNAL), type="missing"))
+    if faults or fields is None:
+        return Sample(known=known, faults=tuple(faults[:MAX_FAULTS]))
+    other_arrays = sum(isinstance(value, list) for value in values.values())
+    matrix = _matrix(signal, fields.shape, _count_brackets(text) - other_arrays)
+    if isinstance(matrix, str):
+        return Sample(known=known, faults=(FieldError(loc=(*loc, SIGNAL), type=matrix),))
+    return Sample(record=make_record(matrix, fields), known=known)
+
+
+def _plain(value: object) -> object:
+    """Return a field's value as a Python object, never a large one."""
+    if isinstance(value, simdjson.Array):
+        if len(value) > _MAX_SHORT_ARRAY:
+            return [None]
+        return [item if isinstance(item, _SCALARS) else None for item in value]
+    return {} if isinstance(value, simdjson.Object) else value
+
+
+def _count_brackets(text: Buffer) -> int:
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == _BRACKET))
+
+
+def _matrix(signal: object, shape: Sequence[int] | None, brackets: int) -> FloatArray | str:
+    """Return the (n_samples, n_leads) float32 matrix, or the fault's name.
+
+    The parser flattens whatever is nested. That nothing but rows of one length was nested follows from two facts: every
+    element of the outer array is an array of that length, and the text has no more opening brackets than those.
+    """
+    if not isinstance(signal, simdjson.Array):
+        return "signal_not_array"
+    if not len(signal):
+        return "signal_empty"
+    try:
+        flat = np.frombuffer(signal.as_buffer(of_type="d"), np.float64)
+    except (TypeError, ValueError, RuntimeError):
+        return "signal_not_numeric"
+    with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which is refused below
+        values = flat.astype(np.float32)
+    if not np.isfinite(values).all():
+        return "signal_not_finite"
+    if brackets == 1:
+        return _shape_flat(values, shape)
+    return _shape_rows(signal, values, brackets) if shape is None else "shape_with_rows"
+
+
+def _shape_flat(values: FloatArray, shape: Sequence[int] | None) -> FloatArray | str:
+    if shape is None:
+        return "signal_flat_without_shape"
+    n_samples, n_leads = shape
+    return values.reshape(n_samples, n_leads) if n_samples * n_leads == values.size else "shape_mismatch"
+
+
+def _shape_rows(signal: "simdjson.Array", values: FloatArray, brackets: int) -> FloatArray | str:
+    n_rows = len(signal)
+    try:
+        lengths = set(map(len, signal))  # type: ignore[arg-type]  # a number raises, as it should
+    except TypeError:  # a number among the rows
+        return "signal_ragged"
+    if len(lengths) != 1 or brackets != n_rows + 1:
+        return "signal_ragged"
+    n_columns = lengths.pop()
+    return values.reshape(n_rows, n_columns) if n_columns else "signal_empty"

@@ -1,0 +1,82 @@
+"""Shapes of an ECG as it arrives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.core.exceptions import FieldError
+from app.ecg.record import ECGRecord
+
+HeartAxis = Literal["ALAD", "ARAD", "AXL", "AXR", "LAD", "MID", "RAD", "SAG", "NO_DATA"]
+Units = Literal["mV", "uV"]
+
+
+class KnownPatient(BaseModel):
+    """The patient's fields of a refused request, as far as they were right."""
+
+    age: float | None = None
+    sex: int | None = None
+    height: float | None = None
+    weight: float | None = None
+    heart_axis: str | None = None
+
+
+class ECGFields(BaseModel):
+    """Everything that comes with the signal."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    age: float = Field(ge=0, le=120, description="age, years", examples=[55])
+    sex: int = Field(ge=0, le=1, description="0 female, 1 male", examples=[1])
+    height: float = Field(ge=30, le=272, description="height, cm", examples=[175])
+    weight: float = Field(ge=1, le=700, description="weight, kg", examples=[80])
+    heart_axis: HeartAxis = Field(description="heart axis; `NO_DATA` when unknown", examples=["MID"])
+    sampling_rate_hz: float | None = Field(
+        default=None,
+        gt=0,
+        description="when given, 5-60 s of any rate are taken, resampled to 500 Hz and cut to the best 10 s",
+    )
+    units: Units = Field(default="mV", description="unit of the signal")
+    leads: list[Annotated[str, Field(min_length=1, max_length=16)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=32,
+        description="names of the columns, in order; III, aVR, aVL and aVF may be left out",
+    )
+
+
+class ECGFieldsWithShape(ECGFields):
+    """What stands beside the signal in JSON."""
+
+    shape: list[Annotated[int, Field(ge=1, le=10_000_000)]] | None = Field(
+        default=None, min_length=2, max_length=2, description="`[samples, leads]` of a flat `ecg_signal`"
+    )
+
+
+class ForwardRequest(ECGFieldsWithShape):
+    """One ECG and its patient. The schema documents the body; the signal itself is read without making lists of it."""
+
+    ecg_signal: list[list[float]] | list[float] = Field(
+        description="`[5000][12]`: 10 s at 500 Hz, mV, leads I, II, III, aVR, aVL, aVF, V1-V6; or flat, with `shape`"
+    )
+
+
+class BatchRequest(BaseModel):
+    """Up to 256 ECGs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    samples: list[ForwardRequest] = Field(min_length=1, max_length=256)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One ECG after reading: either a record, or what is wrong with it."""
+
+    #: None when there are faults
+    record: ECGRecord | None = None
+    #: the patient's fields that could be read, by their names in the request
+    known: Mapping[str, object] = field(default_factory=dict)
+    faults: tuple[FieldError, ...] = ()
