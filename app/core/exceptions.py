@@ -32,10 +32,9 @@ class FieldError:
 
     #: path to the field, as a client would write it
     loc: tuple[str | int, ...]
-    #: stable code in snake_case
+    #: stable code in snake_case, known to the catalogue of messages
     type: str
-    #: sentence for people; None lets the catalogue write it from `type` and `params`
-    msg: str | None = None
+    #: what the placeholders of the text for `type` take: limits of ours, never the caller's values
     params: Mapping[str, object] | None = None
 
 
@@ -44,6 +43,8 @@ class ServiceError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal-error"
+    #: whether `detail` says which place of the input is wrong
+    names_place: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -80,6 +81,7 @@ class InvalidInput(ServiceError):
 
     status = 400
     code = "invalid-input"
+    names_place = True
 
 
 class NotAuthenticated(ServiceError):

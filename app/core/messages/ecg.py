@@ -35,7 +35,7 @@ ECG: Final[dict[str, Text]] = {
     "implausible_amplitude": Text(
         "амплитуда не похожа на ЭКГ в указанных единицах: размах отведений должен быть от {minimum_mv:g} "
         "до {maximum_mv:g} мВ",
-        "the amplitude is not that of an ECG in the stated units: leads should span {minimum_mv:g} to {maximum_mv:g} mV",
+        "the amplitude is not that of an ECG in the stated units: leads span {minimum_mv:g} to {maximum_mv:g} mV",
     ),
     # refusals: a valid signal that cannot be processed
     "flat_signal": Text("все отведения плоские", "every lead is flat"),
