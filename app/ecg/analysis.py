@@ -60,9 +60,12 @@ def analyse(prepared: PreparedECG) -> Analysis:
     """
     beats = find_beats(prepared.filtered.T)
     scale = _qrs_scale(beats.average)
-    rr_s = float(beats.r_peaks[-1] - beats.r_peaks[0]) / (len(beats.r_peaks) - 1) / SAMPLING_RATE_HZ
-    seen = beats.average / np.where(np.isnan(scale), np.inf, scale)[:, None]
-    fiducials = delineate(seen, rr_s)
+    rr_s = np.diff(beats.r_peaks) / SAMPLING_RATE_HZ
+    mean_rr_s = float(rr_s.mean())
+    divisor = np.where(np.isnan(scale), np.inf, scale)[:, None]
+    fiducials = delineate(
+        beats.average / divisor, beats.windows / divisor, mean_rr_s, float(rr_s.std()) / mean_rr_s
+    )
     onset = beat_index(fiducials.qrs_onset_ms)
     before = slice(max(0, onset - 5), max(1, onset))
     level_beat = beats.average - beats.average[:, before].mean(axis=1, keepdims=True)

@@ -123,9 +123,7 @@ def _leads_in_mv(record: ECGRecord) -> FloatArray:
 
 
 def _implausible() -> InvalidECG:
-    return InvalidECG(
-        ErrorCode.IMPLAUSIBLE_AMPLITUDE, minimum_mv=MIN_MEDIAN_RANGE_MV, maximum_mv=MAX_MEDIAN_RANGE_MV
-    )
+    return InvalidECG(ErrorCode.IMPLAUSIBLE_AMPLITUDE, minimum_mv=MIN_MEDIAN_RANGE_MV, maximum_mv=MAX_MEDIAN_RANGE_MV)
 
 
 def _check_sample_count(n_samples: int, sampling_rate_hz: float | None) -> None:
