@@ -1,6 +1,5 @@
 """Shapes of an ECG as it arrives."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -14,7 +13,9 @@ Units = Literal["mV", "uV"]
 
 
 class KnownPatient(BaseModel):
-    """The patient's fields of a refused request, as far as they were right."""
+    """The patient's fields of a request, as far as they were right."""
+
+    model_config = ConfigDict(frozen=True)
 
     age: float | None = None
     sex: int | None = None
@@ -77,6 +78,6 @@ class Sample:
 
     #: None when there are faults
     record: ECGRecord | None = None
-    #: the patient's fields that could be read, by their names in the request
-    known: Mapping[str, object] = field(default_factory=dict)
+    #: the patient's fields that could be read
+    known: KnownPatient = field(default_factory=KnownPatient)
     faults: tuple[FieldError, ...] = ()

@@ -17,7 +17,7 @@ Fields = TypeVar("Fields", bound=ECGFields)
 
 def check_fields(
     model: type[Fields], values: Mapping[str, object], loc: tuple[str | int, ...], *, as_text: bool = False
-) -> tuple[Fields | None, Mapping[str, object], tuple[FieldError, ...]]:
+) -> tuple[Fields | None, KnownPatient, tuple[FieldError, ...]]:
     """Validate the fields.
 
     Parameters
@@ -46,9 +46,8 @@ def check_fields(
         errors = error.errors(include_url=False, include_input=False)
         wrong = {item["loc"][0] for item in errors if item["loc"]}
         right = {name: values[name] for name in PATIENT_FIELDS if name in values and name not in wrong}
-        known = KnownPatient.model_validate(right, strict=False).model_dump(exclude_unset=True)
-        return None, known, faults_from_pydantic(errors, loc)
-    return fields, {name: getattr(fields, name) for name in PATIENT_FIELDS}, ()
+        return None, KnownPatient.model_validate(right), faults_from_pydantic(errors, loc)
+    return fields, KnownPatient.model_construct(**{name: getattr(fields, name) for name in PATIENT_FIELDS}), ()
 
 
 def make_record(signal: FloatArray, fields: ECGFields) -> ECGRecord:

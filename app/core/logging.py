@@ -1,0 +1,85 @@
+"""Structured logs: a static event and keywords, ids instead of objects, nothing of a patient.
+
+What an exception says may quote the input, so tracebacks are logged as places in the code, without the message.
+"""
+
+import logging
+import sys
+import traceback
+from types import TracebackType
+from typing import Any, Final
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_UVICORN_LINE: Final = "%(levelname)s:     %(message)s"
+_SHARED: Final[tuple[Processor, ...]] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
+
+def configure_logging(level: str, *, as_json: bool) -> None:
+    """Send everything that is logged to standard error, a line an event.
+
+    Parameters
+    ----------
+    level
+        Least severity.
+    as_json
+        Objects for machines, otherwise text for people.
+    """
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*_SHARED, _places_only],
+        processors=[_places_only, structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    server = logging.getLogger("uvicorn")
+    server.handlers.clear()
+    if not as_json:  # the lines that everybody knows
+        plain = logging.StreamHandler()
+        plain.setFormatter(_ServerLine(_UVICORN_LINE))
+        server.addHandler(plain)
+    server.propagate = as_json
+
+
+class _ServerLine(logging.Formatter):
+    """The server's own lines; of an exception only the places in the code."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+        _, error, trace = ei
+        return " < ".join([type(error).__name__, *code_places(trace)])
+
+
+def code_places(trace: TracebackType | None) -> list[str]:
+    """Return where in the code an exception passed, innermost first."""
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(traceback.extract_tb(trace))]
+
+
+def _places_only(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace an exception by its type and its way through the code."""
+    info = event.pop("exc_info", None)
+    if info:
+        error = info if isinstance(info, BaseException) else sys.exc_info()[1] if info is True else info[1]
+        if error is not None:
+            event["error"] = type(error).__name__
+            event["places"] = code_places(error.__traceback__)
+    return event

@@ -1,0 +1,267 @@
+"""From an ECG that arrived to a recorded diagnosis."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from app.core.constants import RequestType, Source
+from app.core.exceptions import FieldError, InvalidInput, ModelNotLoaded, ProcessingFailed, ServiceError
+from app.core.messages import with_reason
+from app.database.repositories.history import HistoryEntry
+from app.ecg.errors import InvalidECG, UnusableECG
+from app.ecg.pipeline import PreparedECG, prepare
+from app.ml.classifier import Classification, Classifier
+from app.ml.engine import Engine
+from app.models.ecg import Sample
+from app.services.history import HistoryService
+
+Read = Callable[[], Sample]
+
+MAX_ERRORS: Final = 10
+_PLACES: Final = {
+    "invalid_sampling_rate": "sampling_rate_hz",
+    "unknown_units": "units",
+    "unknown_lead": "leads",
+    "duplicate_lead": "leads",
+    "missing_leads": "leads",
+}
+"""Which field a refusal of the signal code is about, where that is not the signal itself."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Intake:
+    """What is known of a request before its body is understood."""
+
+    request_id: str
+    source: Source
+    size_bytes: int | None
+    #: `time.perf_counter()` when the body was there
+    started_s: float = field(default_factory=time.perf_counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One ECG of a batch, not yet read."""
+
+    read: Read
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """A diagnosis with everything that led to it."""
+
+    classification: Classification
+    prepared: PreparedECG
+    model: Classifier
+    #: by phase: queue, decode, prepare, features, model, total
+    timing_ms: Mapping[str, float]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Case:
+    """One ECG on its way through the service."""
+
+    loc: tuple[str | int, ...]
+    size_bytes: int | None
+    sample: Sample = field(default_factory=Sample)
+    prepared: PreparedECG | None = None
+    classification: Classification | None = None
+    error: ServiceError | None = None
+    timing_ms: dict[str, float] = field(default_factory=dict)
+
+
+class PredictionService:
+    """Reads, prepares and classifies ECGs, and records every attempt before it is answered.
+
+    Parameters
+    ----------
+    classifier
+        None when the service runs without a model.
+    engine
+        Where the computing happens.
+    history
+        Where attempts are recorded.
+    """
+
+    def __init__(self, *, classifier: Classifier | None, engine: Engine, history: HistoryService) -> None:
+        self._classifier = classifier
+        self._engine = engine
+        self._history = history
+
+    async def classify(self, read: Read, intake: Intake) -> Prediction:
+        """Classify one ECG.
+
+        Parameters
+        ----------
+        read
+            Decodes the body; called in the compute thread.
+        intake
+            The request it came with.
+
+        Raises
+        ------
+        InvalidInput
+            The request breaks the contract.
+        ProcessingFailed
+            A valid signal that the model cannot process.
+        ModelNotLoaded, Overloaded, StorageUnavailable
+            Not now.
+        """
+        case = _Case(loc=("body",), size_bytes=intake.size_bytes)
+        classifier = await self._require_model(intake, RequestType.SINGLE)
+        with self._engine.admit() as desk:
+            await desk.run(_work, case, read, classifier, time.perf_counter())
+        case.timing_ms["total"] = _ms_since(intake.started_s)
+        await self._history.record([self._entry(case, intake, RequestType.SINGLE, case.timing_ms["total"])])
+        return _result(case, classifier)
+
+    async def classify_batch(self, parts: Sequence[Part], intake: Intake) -> list[Prediction | ProcessingFailed]:
+        """Classify several ECGs, in order; nothing is predicted unless all are valid.
+
+        Returns
+        -------
+        list
+            For each ECG its prediction, or why the model cannot process it.
+
+        Raises
+        ------
+        InvalidInput
+            At least one breaks the contract; the errors name its index.
+        ProcessingFailed
+            The model can process none of them.
+        ModelNotLoaded, Overloaded, StorageUnavailable
+            Not now.
+        """
+        cases = [_Case(loc=("body", "samples", index), size_bytes=part.size_bytes) for index, part in enumerate(parts)]
+        classifier = await self._require_model(intake, RequestType.BATCH)
+        with self._engine.admit() as desk:
+            for case, part in zip(cases, parts, strict=True):
+                await desk.run(_examine, case, part.read, time.perf_counter())
+            refusal = _first_refusal(cases)
+            for case in cases:
+                if refusal is None:
+                    await desk.run(_classify, case, classifier)
+                elif not isinstance(case.error, InvalidInput):
+                    case.error = refusal
+        await self._history.record([self._entry(case, intake, RequestType.BATCH, _spent_ms(case)) for case in cases])
+        if refusal is not None:
+            raise refusal
+        return _batch_results(cases, classifier)
+
+    async def record_refusal(self, error: ServiceError, intake: Intake, request_type: RequestType) -> None:
+        """Record an attempt that ended before there was an ECG to look at."""
+        case = _Case(loc=("body",), size_bytes=intake.size_bytes, error=error)
+        await self._history.record([self._entry(case, intake, request_type, _ms_since(intake.started_s))])
+
+    async def _require_model(self, intake: Intake, request_type: RequestType) -> Classifier:
+        if self._classifier is None:
+            error = ModelNotLoaded()
+            await self.record_refusal(error, intake, request_type)
+            raise error
+        return self._classifier
+
+    def _entry(self, case: _Case, intake: Intake, request_type: RequestType, total_ms: float) -> HistoryEntry:
+        error, known = case.error, case.sample.known
+        diagnosis = None if case.classification is None else case.classification.diagnosis
+        return HistoryEntry(
+            request_id=intake.request_id,
+            request_type=request_type,
+            source=intake.source,
+            input_bytes=case.size_bytes,
+            status_code=200 if error is None else error.status,
+            success=error is None,
+            error_message=None if error is None else with_reason(error),
+            predicted_class_index=None if diagnosis is None else diagnosis.class_index,
+            predicted_class_name=None if diagnosis is None else diagnosis.class_name,
+            predicted_class_description=None if diagnosis is None else diagnosis.class_description,
+            model_version=None if self._classifier is None else self._classifier.version,
+            processing_time_ms=total_ms,
+            queue_ms=case.timing_ms.get("queue"),
+            decode_ms=case.timing_ms.get("decode"),
+            prepare_ms=case.timing_ms.get("prepare"),
+            features_ms=case.timing_ms.get("features"),
+            model_ms=case.timing_ms.get("model"),
+            age=known.age,
+            sex=known.sex,
+            height=known.height,
+            weight=known.weight,
+            heart_axis=known.heart_axis,
+        )
+
+
+def _work(case: _Case, read: Read, classifier: Classifier, submitted_s: float) -> None:
+    _examine(case, read, submitted_s)
+    _classify(case, classifier)
+
+
+def _examine(case: _Case, read: Read, submitted_s: float) -> None:
+    """Decode and prepare; what is wrong goes into the case."""
+    started_s = time.perf_counter()
+    case.timing_ms["queue"] = 1000 * (started_s - submitted_s)
+    case.sample = read()
+    decoded_s = time.perf_counter()
+    case.timing_ms["decode"] = 1000 * (decoded_s - started_s)
+    if case.sample.record is None:
+        case.error = InvalidInput(errors=case.sample.faults)
+        return
+    try:
+        case.prepared = prepare(case.sample.record)
+    except InvalidECG as refusal:
+        case.error = InvalidInput(errors=[_fault(case.loc, refusal)])
+    except UnusableECG as refusal:
+        case.error = ProcessingFailed(errors=[_fault(case.loc, refusal)])
+    # The record's matrix is not needed any more, and a batch may hold hundreds of them.
+    case.sample = Sample(known=case.sample.known)
+    case.timing_ms["prepare"] = _ms_since(decoded_s)
+
+
+def _classify(case: _Case, classifier: Classifier) -> None:
+    """Measure and diagnose what was prepared."""
+    if case.prepared is None:
+        return
+    try:
+        case.classification = classifier.classify(case.prepared)
+    except UnusableECG as refusal:
+        case.error = ProcessingFailed(errors=[_fault(case.loc, refusal)])
+    else:
+        case.timing_ms.update(case.classification.timing_ms)
+
+
+def _fault(loc: tuple[str | int, ...], refusal: InvalidECG | UnusableECG) -> FieldError:
+    code = str(refusal.code)
+    return FieldError(loc=(*loc, _PLACES.get(code, "ecg_signal")), type=code, params=refusal.params)
+
+
+def _first_refusal(cases: Sequence[_Case]) -> InvalidInput | None:
+    """Join what is wrong with the invalid samples of a batch, or return None when all are valid."""
+    faults = [fault for case in cases if isinstance(case.error, InvalidInput) for fault in case.error.errors]
+    return InvalidInput(errors=faults[:MAX_ERRORS]) if faults else None
+
+
+def _result(case: _Case, classifier: Classifier) -> Prediction:
+    if case.error is not None or case.classification is None or case.prepared is None:
+        raise case.error or ProcessingFailed()
+    return Prediction(
+        classification=case.classification, prepared=case.prepared, model=classifier, timing_ms=case.timing_ms
+    )
+
+
+def _batch_results(cases: Sequence[_Case], classifier: Classifier) -> list[Prediction | ProcessingFailed]:
+    failures = [case.error for case in cases if isinstance(case.error, ProcessingFailed)]
+    if len(failures) == len(cases):
+        errors = [fault for failure in failures for fault in failure.errors]
+        raise ProcessingFailed(errors=errors[:MAX_ERRORS])
+    return [case.error if isinstance(case.error, ProcessingFailed) else _result(case, classifier) for case in cases]
+
+
+def _ms_since(start_s: float) -> float:
+    return 1000 * (time.perf_counter() - start_s)
+
+
+def _spent_ms(case: _Case) -> float:
+    """Time spent on one sample of a batch; a sample does not answer for the queue of its siblings."""
+    total = sum(case.timing_ms.values())
+    case.timing_ms["total"] = total
+    return total
