@@ -1,0 +1,149 @@
+"""The trained model in the form that serves: members compiled, their log-odds combined and calibrated.
+
+The file holds a plain dictionary::
+
+    {"format": 1,
+     "members": {name: fitted estimator, list of one fitted estimator a class, or arrays of a waveform net},
+     "coefficients": array (n_members, 5),
+     "intercepts": array (5,)}
+
+Every member gives five log-odds. Their weighted sum plus the intercept, class by class, passed through the logistic
+function, is the answer: weights and calibration are one linear map.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+
+from app.core.constants import SUPERCLASSES
+from app.ecg.pipeline import PreparedECG
+from app.ml.errors import CorruptArtifactError
+from app.ml.forest import CompiledBoosting, CompiledForest
+from app.ml.net import PAYLOAD_KIND, WaveformNet
+
+FloatArray = NDArray[np.float64]
+
+PAYLOAD_FORMAT: Final = 1
+N_CLASSES: Final = len(SUPERCLASSES)
+MIN_PROBABILITY: Final = 1e-3
+"""A forest that is unanimous says 0 or 1, whose log-odds are infinite; nothing is surer than this."""
+
+
+class Member(Protocol):
+    """One opinion in the ensemble."""
+
+    def logits(self, features: FloatArray, prepared: PreparedECG) -> FloatArray:
+        """Log-odds of the five superclasses for one ECG, from its features, its waveform, or both."""
+        ...
+
+
+class ForestMember:
+    """Extra-trees over the features, all classes in one forest."""
+
+    def __init__(self, forest: CompiledForest) -> None:
+        self._forest = forest
+
+    def logits(self, features: FloatArray, prepared: PreparedECG) -> FloatArray:  # noqa: ARG002 - a Member's signature
+        """Log-odds of the mean vote."""
+        return forest_logits(self._forest.probabilities(features))
+
+
+class BoostingMember:
+    """Gradient boosting over the features, one booster a class."""
+
+    def __init__(self, boosting: CompiledBoosting) -> None:
+        self._boosting = boosting
+
+    def logits(self, features: FloatArray, prepared: PreparedECG) -> FloatArray:  # noqa: ARG002 - a Member's signature
+        """Log-odds as boosted."""
+        return self._boosting.logits(features)
+
+
+def forest_logits(probabilities: FloatArray) -> FloatArray:
+    """Log-odds of a forest's votes, kept finite."""
+    logits: FloatArray = logit(np.clip(probabilities, MIN_PROBABILITY, 1 - MIN_PROBABILITY))
+    return logits
+
+
+def compile_member(fitted: Any) -> Member:
+    """Give a fitted estimator, a list of one a class, or the arrays of a net its fast form.
+
+    Raises
+    ------
+    CorruptArtifactError
+        If it is no estimator of a kind that is served, or not fitted for the five classes.
+    """
+    if isinstance(fitted, ExtraTreesClassifier):
+        if fitted.n_outputs_ < N_CLASSES:
+            raise CorruptArtifactError("a forest does not answer for every class")
+        return ForestMember(CompiledForest.from_sklearn(fitted, N_CLASSES))
+    if isinstance(fitted, list) and all(isinstance(one, HistGradientBoostingClassifier) for one in fitted):
+        if len(fitted) != N_CLASSES:
+            raise CorruptArtifactError("there is not one booster a class")
+        return BoostingMember(CompiledBoosting.from_sklearn(fitted))
+    if isinstance(fitted, Mapping) and fitted.get("kind") == PAYLOAD_KIND:
+        return WaveformNet.from_payload(fitted)
+    raise CorruptArtifactError("a member of the ensemble is of no known kind")
+
+
+class CompiledModel:
+    """The ensemble, ready for one ECG at a time. Immutable, so threads may share it.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    coefficients : ndarray, shape (n_members, 5)
+    intercepts : ndarray, shape (5,)
+    """
+
+    def __init__(self, members: Sequence[Member], coefficients: FloatArray, intercepts: FloatArray) -> None:
+        self._members = tuple(members)
+        self._coefficients = coefficients
+        self._intercepts = intercepts
+
+    @classmethod
+    def from_payload(cls, payload: object) -> Self:
+        """Compile what a model file holds.
+
+        Raises
+        ------
+        CorruptArtifactError
+            If the payload is not of this format, or its trees are no trees.
+        """
+        if not isinstance(payload, Mapping) or payload.get("format") != PAYLOAD_FORMAT:
+            raise CorruptArtifactError("the model file does not hold an ensemble of this format")
+        try:
+            members = [compile_member(fitted) for fitted in payload["members"].values()]
+            coefficients = np.asarray(payload["coefficients"], dtype=np.float64)
+            intercepts = np.asarray(payload["intercepts"], dtype=np.float64)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise CorruptArtifactError("the ensemble in the model file is incomplete") from error
+        if coefficients.shape != (len(members), N_CLASSES) or intercepts.shape != (N_CLASSES,):
+            raise CorruptArtifactError("the weights in the model file do not fit its members")
+        return cls(members, coefficients, intercepts)
+
+    def probabilities(self, features: NDArray[np.float32], prepared: PreparedECG) -> FloatArray:
+        """Calibrated probabilities of the five superclasses.
+
+        Parameters
+        ----------
+        features : ndarray of float32, shape (n_features,)
+            As `app.ecg.features.extract` gives them; NaN is missing.
+        prepared : PreparedECG
+            The ECG they were taken from.
+
+        Returns
+        -------
+        ndarray of float64, shape (5,)
+            In the order of `SUPERCLASSES`.
+        """
+        sample = features.astype(np.float64)
+        total = self._intercepts.copy()
+        for weights, member in zip(self._coefficients, self._members, strict=True):
+            total += weights * member.logits(sample, prepared)
+        probabilities: FloatArray = expit(total)
+        return probabilities

@@ -1,0 +1,104 @@
+"""Reading a joblib file that may have been written by somebody else.
+
+A pickle is a program. This reader runs it with a vocabulary of a few classes that trees are made of, on a bounded
+number of bytes; a file that names anything else is refused before it is built.
+"""
+
+import io
+import lzma
+import pickle
+import warnings
+from typing import Any, Final
+
+import joblib
+from joblib.numpy_pickle import NumpyUnpickler
+from sklearn.exceptions import InconsistentVersionWarning
+
+from app.ml.errors import ArtifactTooLargeError, CorruptArtifactError, ForbiddenContentError
+
+COMPRESSION: Final = ("xz", 6)
+MAX_UNPACKED_BYTES: Final = 512 * 1024 * 1024
+PICKLE_PROTOCOL: Final = 5
+
+ALLOWED: Final = frozenset(
+    {
+        ("joblib.numpy_pickle", "NumpyArrayWrapper"),
+        ("numpy", "dtype"),
+        ("numpy", "ndarray"),
+        ("numpy._core.multiarray", "_reconstruct"),
+        ("numpy._core.multiarray", "scalar"),
+        ("numpy.random._pcg64", "PCG64"),
+        ("numpy.random._pickle", "__bit_generator_ctor"),
+        ("numpy.random._pickle", "__generator_ctor"),
+        ("numpy.random.bit_generator", "SeedSequence"),
+        ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"),
+        ("sklearn._loss._loss", "CyHalfBinomialLoss"),
+        ("sklearn._loss.link", "Interval"),
+        ("sklearn._loss.link", "LogitLink"),
+        ("sklearn._loss.loss", "HalfBinomialLoss"),
+        ("sklearn.ensemble._forest", "ExtraTreesClassifier"),
+        ("sklearn.ensemble._hist_gradient_boosting.binning", "_BinMapper"),
+        (
+            "sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
+            "HistGradientBoostingClassifier",
+        ),
+        ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"),
+        ("sklearn.preprocessing._label", "LabelEncoder"),
+        ("sklearn.tree._classes", "ExtraTreeClassifier"),
+        ("sklearn.tree._tree", "Tree"),
+    }
+)
+
+
+class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is untyped
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ALLOWED:
+            raise ForbiddenContentError(f"the model file names {module}.{name}, which no model needs")
+        return super().find_class(module, name)
+
+
+def dumps(payload: object) -> bytes:
+    """Write `payload` as a compressed joblib file; equal payloads give equal bytes."""
+    buffer = io.BytesIO()
+    joblib.dump(payload, buffer, compress=COMPRESSION, protocol=PICKLE_PROTOCOL)
+    return buffer.getvalue()
+
+
+def loads(data: bytes) -> object:
+    """Read what `dumps` wrote.
+
+    Raises
+    ------
+    ForbiddenContentError
+        If the pickle names anything outside `ALLOWED`; nothing of it has been called then.
+    ArtifactTooLargeError
+        If it unpacks to more than `MAX_UNPACKED_BYTES`.
+    CorruptArtifactError
+        If it cannot be read.
+    """
+    unpickler = _RestrictedUnpickler("", io.BytesIO(_unpack(data)), ensure_native_byte_order=False)
+    try:
+        with warnings.catch_warnings():
+            # Versions were compared with the manifest before; a patch release may differ.
+            warnings.simplefilter("ignore", InconsistentVersionWarning)
+            return unpickler.load()
+    except ForbiddenContentError:
+        raise
+    # A pickle machine fed with nonsense raises whatever the nonsense leads to.
+    except (pickle.UnpicklingError, ArithmeticError, AttributeError, EOFError, ImportError, LookupError) as error:
+        raise CorruptArtifactError("the model file is not a readable pickle") from error
+    except (MemoryError, OSError, RecursionError, TypeError, ValueError) as error:
+        raise CorruptArtifactError("the model file does not hold what its pickle announces") from error
+
+
+def _unpack(data: bytes) -> bytes:
+    decompressor = lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
+    try:
+        unpacked = decompressor.decompress(data, max_length=MAX_UNPACKED_BYTES)
+    except lzma.LZMAError as error:
+        raise CorruptArtifactError("the model file is not xz-compressed") from error
+    if not decompressor.eof:
+        if len(unpacked) >= MAX_UNPACKED_BYTES:
+            raise ArtifactTooLargeError(f"the model file unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+        raise CorruptArtifactError("the model file ends too early")
+    return unpacked
