@@ -7,6 +7,8 @@ import pytest
 
 from tests.fixtures.skipping import skip_or_fail
 
+pytest_plugins = ["tests.fixtures.database"]
+
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
 

@@ -1,0 +1,151 @@
+"""The tables. The schema is made by the migrations only; a test holds the two equal.
+
+Rules for every table: names of constraints come from one convention, moments are aware and in UTC,
+texts are bounded, numbers have CHECKs, and every relationship is `lazy="raise"`, so that no query hides
+behind an attribute.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    TypeDecorator,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+BigIntegerKey: Final = BigInteger().with_variant(Integer(), "sqlite")
+"""A 64-bit key on both databases: SQLite numbers rows itself only where the type is spelled INTEGER."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: aware, in UTC, to the microsecond.
+
+    PostgreSQL keeps it as `timestamptz`. SQLite has no such type, so it is kept as microseconds since 1970:
+    it sorts and compares as a moment must, and is a third of the text in every index that holds it
+    (`datetime(created_at / 1000000, 'unixepoch')` shows it).
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the column's type on this database."""
+        kept_as: TypeEngine[Any] = BigInteger() if dialect.name == "sqlite" else DateTime(timezone=True)
+        return dialect.type_descriptor(kept_as)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> object:
+        """Refuse a moment without a time zone: nobody knows which one was meant."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            message = "a moment needs a time zone"
+            raise ValueError(message)
+        if dialect.name == "sqlite":
+            return (value - _EPOCH) // _MICROSECOND
+        return value
+
+    def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as inherited
+        """Return the moment in UTC, whatever the server's time zone is."""
+        if isinstance(value, int):
+            return _EPOCH + value * _MICROSECOND
+        return value.astimezone(UTC) if isinstance(value, datetime) else None
+
+
+class Base(DeclarativeBase):
+    """What all tables share."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class RequestHistory(Base):
+    """One classified ECG, or one refused attempt, with what could be read of it.
+
+    The order of the columns matters to SQLite, which reads a row from its start: numbers first, texts last.
+    """
+
+    __tablename__ = "request_history"
+    __table_args__ = (
+        # The bounds also keep out NaN and infinity, which PostgreSQL would store and SQLite turn into NULL.
+        CheckConstraint("age BETWEEN 0 AND 120", name="age"),
+        CheckConstraint("sex BETWEEN 0 AND 1", name="sex"),
+        CheckConstraint("height BETWEEN 30 AND 272", name="height"),
+        CheckConstraint("weight BETWEEN 1 AND 700", name="weight"),
+        CheckConstraint("processing_time_ms BETWEEN 0 AND 1e9", name="processing_time_ms"),
+        CheckConstraint("status_code BETWEEN 100 AND 599", name="status_code"),
+        CheckConstraint("input_bytes >= 0", name="input_bytes"),
+        CheckConstraint("image_width > 0", name="image_width"),
+        CheckConstraint("image_height > 0", name="image_height"),
+        # The statistics read these three and never the table. The first grows at its right end only.
+        Index(
+            "ix_request_history_inputs",
+            "created_at",
+            "age",
+            "height",
+            "weight",
+            "processing_time_ms",
+            "input_bytes",
+            "image_width",
+            "image_height",
+        ),
+        Index(
+            "ix_request_history_groups",
+            "predicted_class_name",
+            "sex",
+            "heart_axis",
+            "success",
+            "created_at",
+        ),
+        Index("ix_request_history_processing_time", "processing_time_ms", "created_at"),
+        # A key that was deleted is never given out again.
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigIntegerKey, primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    age: Mapped[float | None] = mapped_column(Double)
+    sex: Mapped[int | None] = mapped_column(SmallInteger)
+    height: Mapped[float | None] = mapped_column(Double)
+    weight: Mapped[float | None] = mapped_column(Double)
+    processing_time_ms: Mapped[float] = mapped_column(Double)
+    success: Mapped[bool]
+    status_code: Mapped[int] = mapped_column(SmallInteger)
+    input_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    image_width: Mapped[int | None]
+    image_height: Mapped[int | None]
+    predicted_class_index: Mapped[int | None]
+    predicted_class_name: Mapped[str | None] = mapped_column(String(128))
+    heart_axis: Mapped[str | None] = mapped_column(String(16))
+    request_type: Mapped[str] = mapped_column(String(16))
+    source: Mapped[str] = mapped_column(String(16))
+    predicted_class_description: Mapped[str | None] = mapped_column(String(256))
+    error_message: Mapped[str | None] = mapped_column(String(512))
+    model_version: Mapped[str | None] = mapped_column(String(64))
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    queue_ms: Mapped[float | None] = mapped_column(Double)
+    decode_ms: Mapped[float | None] = mapped_column(Double)
+    prepare_ms: Mapped[float | None] = mapped_column(Double)
+    features_ms: Mapped[float | None] = mapped_column(Double)
+    model_ms: Mapped[float | None] = mapped_column(Double)
+    write_ms: Mapped[float | None] = mapped_column(Double)
