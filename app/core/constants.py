@@ -54,3 +54,4 @@ class Source(StrEnum):
 
     JSON = "json"
     NPY = "npy"
+    UNKNOWN = "unknown"

@@ -1,5 +1,6 @@
 """Shapes of an ECG as it arrives."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -80,4 +81,23 @@ class Sample:
     record: ECGRecord | None = None
     #: the patient's fields that could be read
     known: KnownPatient = field(default_factory=KnownPatient)
+    faults: tuple[FieldError, ...] = ()
+
+
+Read = Callable[[], Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One ECG of a batch, not yet read."""
+
+    read: Read
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch cut into its ECGs, or what is wrong with its outside."""
+
+    parts: tuple[Part, ...] = ()
     faults: tuple[FieldError, ...] = ()

@@ -12,11 +12,9 @@ from app.database.repositories.history import HistoryEntry
 from app.ecg.errors import InvalidECG, UnusableECG
 from app.ecg.pipeline import PreparedECG, prepare
 from app.ml.classifier import Classification, Classifier
-from app.ml.engine import Engine
-from app.models.ecg import Sample
+from app.ml.engine import Desk, Engine
+from app.models.ecg import Batch, Read, Sample
 from app.services.history import HistoryService
-
-Read = Callable[[], Sample]
 
 MAX_ERRORS: Final = 10
 _PLACES: Final = {
@@ -35,17 +33,9 @@ class Intake:
 
     request_id: str
     source: Source
-    size_bytes: int | None
+    size_bytes: int | None = None
     #: `time.perf_counter()` when the body was there
     started_s: float = field(default_factory=time.perf_counter)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One ECG of a batch, not yet read."""
-
-    read: Read
-    size_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,8 +107,15 @@ class PredictionService:
         await self._history.record([self._entry(case, intake, RequestType.SINGLE, case.timing_ms["total"])])
         return _result(case, classifier)
 
-    async def classify_batch(self, parts: Sequence[Part], intake: Intake) -> list[Prediction | ProcessingFailed]:
+    async def classify_batch(self, split: Callable[[], Batch], intake: Intake) -> list[Prediction | ProcessingFailed]:
         """Classify several ECGs, in order; nothing is predicted unless all are valid.
+
+        Parameters
+        ----------
+        split
+            Cuts the body into ECGs; called in the compute thread.
+        intake
+            The request it came with.
 
         Returns
         -------
@@ -134,12 +131,14 @@ class PredictionService:
         ModelNotLoaded, Overloaded, StorageUnavailable
             Not now.
         """
-        cases = [_Case(loc=("body", "samples", index), size_bytes=part.size_bytes) for index, part in enumerate(parts)]
         classifier = await self._require_model(intake, RequestType.BATCH)
         with self._engine.admit() as desk:
-            for case, part in zip(cases, parts, strict=True):
-                await desk.run(_examine, case, part.read, time.perf_counter())
-            refusal = _first_refusal(cases)
+            batch = await desk.run(split)
+            if batch.faults:
+                error = InvalidInput(errors=batch.faults)
+                await self.record_refusal(error, intake, RequestType.BATCH)
+                raise error
+            cases, refusal = await _examine_all(desk, batch)
             for case in cases:
                 if refusal is None:
                     await desk.run(_classify, case, classifier)
@@ -189,6 +188,16 @@ class PredictionService:
             weight=known.weight,
             heart_axis=known.heart_axis,
         )
+
+
+async def _examine_all(desk: Desk, batch: Batch) -> tuple[list[_Case], InvalidInput | None]:
+    """Read all samples before any is classified; return them with what refuses the batch, if anything does."""
+    cases = [
+        _Case(loc=("body", "samples", index), size_bytes=part.size_bytes) for index, part in enumerate(batch.parts)
+    ]
+    for case, part in zip(cases, batch.parts, strict=True):
+        await desk.run(_examine, case, part.read, time.perf_counter())
+    return cases, _first_refusal(cases)
 
 
 def _work(case: _Case, read: Read, classifier: Classifier, submitted_s: float) -> None:

@@ -2,50 +2,43 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
-from app.api.parsing.json_batch import MAX_SAMPLES, Batch, split_batch
+from app.api.parsing.json_batch import split_batch
 from app.api.parsing.json_ecg import read_json
 from app.api.parsing.npy import read_npy
 from app.api.parsing.upload import BodyBudget, Upload
 from app.core.constants import Source
 from app.core.exceptions import UnsupportedContentType
-from app.models.ecg import Sample
+from app.models.ecg import Batch, Sample
 
-__all__ = [
-    "MAX_SAMPLES",
-    "READERS",
-    "Batch",
-    "BodyBudget",
-    "Sample",
-    "Upload",
-    "choose_reader",
-    "read_json",
-    "split_batch",
-]
+__all__ = ["BATCH_READERS", "READERS", "BodyBudget", "Upload", "choose_reader"]
 
-Reader = Callable[[Upload], Sample]
+_JSON: Final = "application/json"
 
-JSON: Final = "application/json"
-
-READERS: Final[Mapping[str, tuple[Source, Reader]]] = MappingProxyType(
+READERS: Final[Mapping[str, tuple[Source, Callable[[Upload], Sample]]]] = MappingProxyType(
     {
-        JSON: (Source.JSON, lambda upload: read_json(upload.body)),
+        _JSON: (Source.JSON, lambda upload: read_json(upload.body)),
         "application/x-npy": (Source.NPY, lambda upload: read_npy(upload.body, upload.query)),
     }
 )
-"""What reads a body, by its content type."""
+"""What reads one ECG from a body, by its content type."""
+
+BATCH_READERS: Final[Mapping[str, tuple[Source, Callable[[Upload], Batch]]]] = MappingProxyType(
+    {_JSON: (Source.JSON, lambda upload: split_batch(upload.body))}
+)
+"""What cuts a body into ECGs, by its content type."""
+
+Reader = TypeVar("Reader")
 
 
-def choose_reader(
-    content_type: str | None, *, readers: Mapping[str, tuple[Source, Reader]] = READERS
-) -> tuple[Source, Reader]:
+def choose_reader(content_type: str | None, readers: Mapping[str, tuple[Source, Reader]]) -> tuple[Source, Reader]:
     """Return the form of the body and what reads it.
 
     Raises
     ------
     UnsupportedContentType
-        No reader takes that type.
+        No reader takes that type; the answer names those that are taken.
     """
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type not in readers:

@@ -5,15 +5,16 @@ braces of the samples: what is left (the skeleton, with `{}` for every sample) i
 itself, when its turn comes. Skeleton and samples valid means that the whole is valid.
 """
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 import simdjson
 
 from app.api.faults import MAX_FAULTS
-from app.api.parsing.json_ecg import parse
+from app.api.parsing.json_ecg import parse, read_json
 from app.core.exceptions import FieldError
+from app.models.ecg import Batch, Part
 
 MAX_SAMPLES: Final = 256
 #: braces, quotes and backslashes of the largest batch, all optional fields given
@@ -22,14 +23,6 @@ _CHUNK_BYTES: Final = 2**22
 _OPEN, _CLOSE, _QUOTE, _BACKSLASH = b'{}"\\'
 _SAMPLES: Final = "samples"
 _SAMPLE_DEPTH: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A batch cut into samples, or what is wrong with its outside."""
-
-    samples: tuple[memoryview, ...] = ()
-    faults: tuple[FieldError, ...] = ()
 
 
 def split_batch(text: bytes | bytearray) -> Batch:
@@ -42,8 +35,12 @@ def split_batch(text: bytes | bytearray) -> Batch:
     faults = _check_skeleton(_skeleton(text, spans), len(spans))
     if faults:
         return Batch(faults=faults)
-    view = memoryview(text)
-    return Batch(samples=tuple(view[start:end] for start, end in spans))
+    texts = (memoryview(text)[start:end] for start, end in spans)
+    return Batch(
+        parts=tuple(
+            Part(partial(read_json, text, ("body", _SAMPLES, index)), len(text)) for index, text in enumerate(texts)
+        )
+    )
 
 
 def _sample_spans(text: bytes | bytearray) -> list[tuple[int, int]] | None:

@@ -7,7 +7,11 @@ from app.core.messages.errors import ERRORS
 from app.core.messages.fields import FIELDS
 from app.core.messages.text import ErrorText, Language, Text
 
-_SENTENCES: Mapping[str, Text] = {**{code: text.detail for code, text in ERRORS.items()}, **FIELDS, **ECG}
+_OTHER: Mapping[str, Text] = {
+    "history_deleted": Text("История успешно удалена", "The history was deleted"),
+}
+
+_SENTENCES: Mapping[str, Text] = {**{code: text.detail for code, text in ERRORS.items()}, **FIELDS, **ECG, **_OTHER}
 
 
 def explain(code: str, language: Language = "ru", params: Mapping[str, object] | None = None) -> str:

@@ -1,0 +1,88 @@
+"""What the schema says of bodies that are read raw, with an example that can be sent as it is."""
+
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from app.ecg.record import LEADS, SAMPLING_RATE_HZ
+from app.ecg.synthetic import synthesize
+from app.models.ecg import BatchRequest, ForwardRequest
+from app.models.schemas import Problem
+
+_REFERENCE: Final = "#/components/schemas/{model}"
+_EXAMPLE_SEED: Final = 1
+_EXAMPLE_STEP: Final = 4
+_EXAMPLE_DURATION_S: Final = 5
+_EXAMPLE_LEADS: Final = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+_UV_PER_MV: Final = 1000
+_ROUND_TO_UV: Final = 10
+
+FORWARD_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": _REFERENCE.format(model=ForwardRequest.__name__)}},
+            "application/x-npy": {
+                "schema": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": "a NumPy array (samples, leads); the patient's fields stand in the query",
+                }
+            },
+        },
+    }
+}
+BATCH_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model=BatchRequest.__name__)}}},
+    }
+}
+
+
+@lru_cache(maxsize=1)
+def small_example() -> dict[str, Any]:
+    """Return a complete request of some 10 KB: a synthetic ECG, thinned out, whose other leads the service derives."""
+    signal = synthesize(_EXAMPLE_SEED, noise_uv=0).signal[: _EXAMPLE_DURATION_S * SAMPLING_RATE_HZ : _EXAMPLE_STEP]
+    columns = [LEADS.index(lead) for lead in _EXAMPLE_LEADS]
+    values_uv = _ROUND_TO_UV * np.rint(signal[:, columns] * _UV_PER_MV / _ROUND_TO_UV).astype(int)
+    return {
+        "age": 55,
+        "sex": 1,
+        "height": 175,
+        "weight": 80,
+        "heart_axis": "MID",
+        "sampling_rate_hz": SAMPLING_RATE_HZ / _EXAMPLE_STEP,
+        "units": "uV",
+        "leads": list(_EXAMPLE_LEADS),
+        "shape": list(values_uv.shape),
+        "ecg_signal": values_uv.ravel().tolist(),
+    }
+
+
+def complete_schema(app: FastAPI) -> dict[str, Any]:
+    """Return the application's OpenAPI document with the bodies it cannot see by itself."""
+    document = FastAPI.openapi(app)
+    schemas = document["components"]["schemas"]
+    if ForwardRequest.__name__ not in schemas:
+        _, definitions = models_json_schema(
+            [(ForwardRequest, "validation"), (BatchRequest, "validation"), (Problem, "serialization")],
+            ref_template=_REFERENCE,
+        )
+        schemas.update(definitions["$defs"])
+        schemas[ForwardRequest.__name__]["example"] = small_example()
+        schemas[BatchRequest.__name__]["example"] = {"samples": [small_example()]}
+        _drop_default_refusals(document)
+    return document
+
+
+def _drop_default_refusals(document: dict[str, Any]) -> None:
+    """Remove the framework's 422: invalid input is a 400 here."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)

@@ -1,0 +1,123 @@
+"""What every request passes: an id, timing, security headers, one log line, and a net under all errors.
+
+Pure ASGI. The net is the innermost, inside the server's own: an exception that reached the server would be answered
+by it, without these headers, and would drop the keep-alive connection under the caller's next request.
+"""
+
+import re
+import secrets
+import time
+from typing import Final
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.errors import problem_response
+from app.core.exceptions import InternalError
+
+log = structlog.get_logger(__name__)
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_QUIET: Final = frozenset({"/health/live", "/health/ready", "/api/v1/health"})
+_SERVER_ERROR: Final = 500
+
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "interest-cohort=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""On every answer, unless the endpoint says otherwise: almost everything here is about a patient."""
+_HSTS: Final = "max-age=31536000"
+
+
+class RequestContext:
+    """Gives a request its id, and its answer the headers all answers have."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started_s = time.perf_counter()
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id = _choose_id(HTTPConnection(scope).headers.get("x-request-id"))
+        timings: dict[str, float] = {}
+        state["timings"] = timings
+        status = _SERVER_ERROR
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["Server-Timing"] = _server_timing(timings, started_s)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                if scope.get("scheme") == "https":
+                    headers["Strict-Transport-Security"] = _HSTS
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_headers)
+            finally:
+                _log_request(scope, status, started_s)
+
+
+class CatchAll:
+    """Turns whatever nobody expected into a 500 of our form."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception:
+            log.exception("unexpected_error")
+            if started:  # half an answer cannot be taken back: the server must break the connection off
+                raise
+            await problem_response(InternalError(), HTTPConnection(scope))(scope, receive, send)
+
+
+def _choose_id(offered: str | None) -> str:
+    return offered if offered is not None and _SANE_ID.fullmatch(offered) else secrets.token_hex(16)
+
+
+def _server_timing(timings: dict[str, float], started_s: float) -> str:
+    total_ms = 1000 * (time.perf_counter() - started_s)
+    return ", ".join(f"{name};dur={value:.2f}" for name, value in {**timings, "total": total_ms}.items())
+
+
+def _log_request(scope: Scope, status: int, started_s: float) -> None:
+    """Write the access log: the route's template, never the path or the query, which a caller fills."""
+    route = getattr(scope.get("route"), "path", None)
+    write = log.debug if route in _QUIET else log.info
+    write(
+        "request",
+        method=scope["method"],
+        route=route,
+        status=status,
+        duration_ms=round(1000 * (time.perf_counter() - started_s), 2),
+    )

@@ -1,0 +1,38 @@
+"""What the process holds while it serves."""
+
+from dataclasses import dataclass, field
+
+from starlette.requests import HTTPConnection
+
+from app.api.parsing import BodyBudget
+from app.core.config import Settings
+from app.database.connection import Database
+from app.ml.classifier import Classifier
+from app.ml.engine import Engine
+from app.services.auth import AuthService
+from app.services.history import HistoryService
+from app.services.prediction import PredictionService
+
+
+@dataclass(kw_only=True, slots=True)
+class AppState:
+    """Everything an endpoint may be given; made once at start."""
+
+    settings: Settings
+    database: Database
+    classifier: Classifier | None
+    engine: Engine
+    bodies: BodyBudget
+    auth: AuthService
+    history: HistoryService
+    prediction: PredictionService
+    #: set when the process was told to stop: requests under way are finished, new ones should go elsewhere
+    draining: bool = field(default=False)
+
+
+def app_state(connection: HTTPConnection) -> AppState:
+    """Return the state of the application that serves this request."""
+    state = connection.app.state.service
+    if not isinstance(state, AppState):
+        raise TypeError("the application was not started")
+    return state

@@ -1,0 +1,12 @@
+"""Version 1 of the API."""
+
+from fastapi import APIRouter
+
+from app.api.v1.endpoints import auth, health, history, prediction
+from app.core.constants import API_PREFIX
+
+router = APIRouter(prefix=API_PREFIX)
+router.include_router(health.router)
+router.include_router(prediction.router)
+router.include_router(history.router)
+router.include_router(auth.router)
