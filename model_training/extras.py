@@ -1,10 +1,17 @@
 """Packages that only training needs, asked for by name so that a missing one gives one clear sentence."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Final
 
-EXTRA_BY_PACKAGE: Final = {"matplotlib": "train", "wfdb": "train", "dask": "cluster", "distributed": "cluster"}
+EXTRA_BY_PACKAGE: Final = {
+    "matplotlib": "train",
+    "torch": "net",
+    "wfdb": "train",
+    "dask": "cluster",
+    "distributed": "cluster",
+}
 
 
 class MissingExtraError(Exception):
@@ -29,3 +36,8 @@ def require(module: str) -> ModuleType:
         raise MissingExtraError(
             f"this needs the package {package}: run `uv sync --extra {extra}`, or pip install 'ecg-service[{extra}]'"
         ) from None
+
+
+def installed(module: str) -> bool:
+    """Whether an optional package is there, without importing it."""
+    return find_spec(module) is not None

@@ -25,9 +25,10 @@ from model_training.artifacts import (  # noqa: E402
 )
 from model_training.card import write_card  # noqa: E402
 from model_training.extraction import CACHE_DIR, extract_all  # noqa: E402
-from model_training.extras import MissingExtraError, require  # noqa: E402
+from model_training.extras import MissingExtraError, installed, require  # noqa: E402
 from model_training.folds import in_folds, parse_folds  # noqa: E402
 from model_training.learning import Trained, train  # noqa: E402
+from model_training.net.recipe import WaveformNetwork  # noqa: E402
 from model_training.recipes import Boosting, ExtraTrees, Recipe  # noqa: E402
 from model_training.report import format_metrics  # noqa: E402
 from model_training.sources import DataError, Source, open_source  # noqa: E402
@@ -106,7 +107,17 @@ def _card_folder(asked: Path | None, folder: Path) -> Path | None:
 
 
 def _recipes(options: argparse.Namespace) -> list[Recipe]:
-    return [ExtraTrees(n_trees=options.trees), Boosting(n_rounds=options.rounds)]
+    recipes: list[Recipe] = [ExtraTrees(n_trees=options.trees), Boosting(n_rounds=options.rounds)]
+    if options.no_net:
+        return recipes
+    if installed("torch"):
+        return [*recipes, WaveformNetwork()]
+    print(
+        "WITHOUT THE NETWORK: PyTorch is not installed, so this model is made of trees alone, and is the worse for it. "
+        "Install it with `uv sync --extra net`, or say --no-net to mean it.",
+        file=sys.stderr,
+    )
+    return recipes
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--quiet", action="store_true", help="no progress bars")
     add("--trees", type=int, default=ExtraTrees.n_trees, help=f"extra-trees (default: {ExtraTrees.n_trees})")
     add("--rounds", type=int, default=Boosting.n_rounds, help=f"boosting rounds a class (default: {Boosting.n_rounds})")
+    add("--no-net", action="store_true", help="leave out the network over the waveform, which PyTorch trains")
     add("--synthetic-records", type=int, default=DEFAULT_RECORDS, help=f"generated ECGs (default: {DEFAULT_RECORDS})")
     return parser
 

@@ -56,8 +56,8 @@ class TrainingSet:
         return cls(
             features=np.stack([inputs[index][0] for index in usable]),
             waveforms=np.stack([inputs[index][1] for index in usable]),
-            labels=_flags([example.labels for example in kept], SUPERCLASSES),
-            codes=_flags([example.codes for example in kept], names),
+            labels=flags([example.labels for example in kept], SUPERCLASSES),
+            codes=flags([example.codes for example in kept], names),
             code_names=names,
             examples=kept,
             n_unlabelled=n_unlabelled,
@@ -98,5 +98,6 @@ class TrainingSet:
         )
 
 
-def _flags(sets: list[frozenset[str]], names: tuple[str, ...]) -> FlagArray:
+def flags(sets: list[frozenset[str]], names: tuple[str, ...]) -> FlagArray:
+    """Write each set as a row of 0 and 1, a column a name."""
     return np.array([[name in members for name in names] for members in sets], dtype=np.int8).reshape(-1, len(names))

@@ -119,10 +119,10 @@ def _read(path: Path, max_bytes: int) -> bytes:
         raise ArtifactMissingError(f"there is no {path.name}") from None
     except OSError as error:
         raise NotARegularFileError(f"{path.name} cannot be opened: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotARegularFileError(f"{path.name} is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise NotARegularFileError(f"{path.name} is not a regular file")
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ArtifactTooLargeError(f"{path.name} is larger than {max_bytes} bytes")

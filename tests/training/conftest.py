@@ -1,0 +1,3 @@
+from tests.fixtures.tiny_model import model_copy, tiny_model
+
+__all__ = ["model_copy", "tiny_model"]
