@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from app.ecg.beats import BEAT_RATE_HZ, R_INDEX, Beats, find_beats
+from app.ecg.beats import R_INDEX, Beats, find_beats
 from app.ecg.fiducials import Fiducials, delineate
 from app.ecg.measurements import Measurements, beat_index, measure
 from app.ecg.pipeline import PreparedECG
@@ -13,6 +13,7 @@ from app.ecg.record import LIMB_LEADS, SAMPLING_RATE_HZ, FloatArray
 
 _QRS: Final = slice(R_INDEX - 15, R_INDEX + 16)  # 60 ms each side
 _N_LIMB: Final = len(LIMB_LEADS)
+SILENT_SHARE: Final = 1e-8  # of the strongest lead's QRS power: nothing is connected below
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,11 +44,11 @@ class Analysis:
 
 
 def _qrs_scale(beat: FloatArray) -> FloatArray:
-    power = np.square(beat[:, _QRS] - beat[:, _QRS].mean(axis=1, keepdims=True)).mean(axis=1)
+    power: FloatArray = np.square(beat[:, _QRS] - beat[:, _QRS].mean(axis=1, keepdims=True)).mean(axis=1)
+    silent = power <= SILENT_SHARE * power.max()
     power[:_N_LIMB] = power[:_N_LIMB].mean()
-    scale = np.sqrt(power)
-    scale[scale < 1e-6 * scale.max()] = np.nan
-    return scale
+    power[silent] = np.nan
+    return np.sqrt(power)
 
 
 def analyse(prepared: PreparedECG) -> Analysis:
@@ -62,10 +63,8 @@ def analyse(prepared: PreparedECG) -> Analysis:
     scale = _qrs_scale(beats.average)
     rr_s = np.diff(beats.r_peaks) / SAMPLING_RATE_HZ
     mean_rr_s = float(rr_s.mean())
-    divisor = np.where(np.isnan(scale), np.inf, scale)[:, None]
-    fiducials = delineate(
-        beats.average / divisor, beats.windows / divisor, mean_rr_s, float(rr_s.std()) / mean_rr_s
-    )
+    divisor = np.where(np.isnan(scale), np.inf, scale).astype(np.float32)[:, None]
+    fiducials = delineate(beats.average / divisor, beats.windows / divisor, mean_rr_s, float(rr_s.std()) / mean_rr_s)
     onset = beat_index(fiducials.qrs_onset_ms)
     before = slice(max(0, onset - 5), max(1, onset))
     level_beat = beats.average - beats.average[:, before].mean(axis=1, keepdims=True)
@@ -77,6 +76,3 @@ def analyse(prepared: PreparedECG) -> Analysis:
         fiducials=fiducials,
         measurements=measure(level_beat, fiducials, beats.r_peaks, SAMPLING_RATE_HZ),
     )
-
-
-__all__ = ["BEAT_RATE_HZ", "R_INDEX", "Analysis", "analyse"]

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from sleepecg import detect_heartbeats
+from sleepecg.heartbeats import detect_heartbeats
 
 from app.ecg.errors import ErrorCode, UnusableECG
 from app.ecg.record import SAMPLING_RATE_HZ, FloatArray
@@ -64,8 +64,9 @@ def find_beats(leads: FloatArray) -> Beats:
     UnusableECG
         Fewer than two heartbeats can be seen.
     """
-    scale = np.abs(leads).mean(axis=1, keepdims=True)
-    lively = leads / np.where(scale > 0, scale, np.inf)
+    scale: FloatArray = np.abs(leads).mean(axis=1, keepdims=True)
+    scale[scale == 0] = np.inf
+    lively: FloatArray = leads / scale
     activity = _activity(lively)
     r_peaks = _refined(detect_heartbeats(activity[::_STEP].astype(np.float64), BEAT_RATE_HZ) * _STEP, activity)
     if len(r_peaks) < MIN_BEATS:
@@ -79,7 +80,7 @@ def find_beats(leads: FloatArray) -> Beats:
 
 def _activity(lively: FloatArray) -> FloatArray:
     """Speed of the signal over 16 ms, all leads together."""
-    speed = np.zeros_like(lively[0])
+    speed = np.zeros(lively.shape[1], np.float32)
     difference = lively[:, 8:] - lively[:, :-8]
     speed[4:-4] = np.sqrt(np.einsum("ij,ij->j", difference, difference))
     return speed
@@ -92,14 +93,16 @@ def _refined(rough: IntArray, activity: FloatArray) -> IntArray:
     around = np.clip(rough[:, None] + _SEARCH, 0, len(activity) - 1)
     weight = np.square(activity[around])
     centre = (weight * _SEARCH).sum(axis=1) / np.maximum(weight.sum(axis=1), np.finfo(np.float32).tiny)
-    peaks = np.unique(np.clip(rough + np.rint(centre).astype(np.int64), 0, len(activity) - 1))
-    return peaks[np.concatenate([[True], np.diff(peaks) > SAMPLING_RATE_HZ // 5])]
+    peaks: IntArray = np.unique(np.clip(rough + np.rint(centre).astype(np.int64), 0, len(activity) - 1))
+    apart: BoolArray = np.diff(peaks, prepend=-SAMPLING_RATE_HZ) > SAMPLING_RATE_HZ // 5
+    return peaks[apart]
 
 
 def _windows(leads: FloatArray, r_peaks: IntArray) -> FloatArray:
     """Cut (n_beats, 12, BEAT_LENGTH) around the peaks; the ends of the signal are held."""
     index = np.clip(r_peaks[:, None] + _OFFSETS, 0, leads.shape[1] - 1)
-    return leads[:, index].transpose(1, 0, 2)
+    windows: FloatArray = leads[:, index].transpose(1, 0, 2)
+    return windows
 
 
 def _usual(windows: FloatArray) -> BoolArray:

@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from app.ecg.record import N_SAMPLES, SAMPLING_RATE_HZ, FloatArray
 
@@ -33,6 +34,7 @@ def best_start(leads: FloatArray) -> int:
     return int(np.argmin(np.round(totals, 6))) * STEP_SAMPLES
 
 
-def _relative(cost: FloatArray) -> FloatArray:
+def _relative(cost: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     usual = np.median(cost, axis=1, keepdims=True)
-    return cost / np.where(usual > 0, usual, np.inf)
+    relative: npt.NDArray[np.floating] = cost / np.where(usual > 0, usual, np.inf)
+    return relative

@@ -1,7 +1,7 @@
 """Where P, QRS and T begin and end, over all leads together.
 
-Everything is read from the speed of the average beat. The shares and corrections were set on the cardiologists' marks of
-100 recordings (LUDB) and the intervals that devices print; `benchmarks/delineation.py` measures them.
+Everything is read from the speed of the average beat. The shares and corrections were set on the marks of the
+cardiologists of LUDB (100 recordings) and the intervals that devices print; `benchmarks/delineation.py` measures them.
 """
 
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ def _speed(leads: FloatArray) -> FloatArray:
 
 def _joint(speed: FloatArray) -> FloatArray:
     """Root mean square over the leads, averaged over three samples."""
-    joint = np.sqrt(np.einsum("lt,lt->t", speed, speed) / np.float32(len(speed)))
+    joint: FloatArray = np.sqrt(np.einsum("lt,lt->t", speed, speed) / np.float32(len(speed)))
     joint[1:-1] = (joint[:-2] + joint[1:-1] + joint[2:]) / 3
     return joint
 
@@ -119,7 +119,7 @@ def delineate(relative_beat: FloatArray, relative_windows: FloatArray, rr_s: flo
     p = _p_wave(smooth, speed, relative_windows, onset, rr_s)
     found = p is not None and _is_p_wave(p, rr_variation)
     pr_ms = (onset - p.onset) * MS if p is not None and found else USUAL_PR_MS
-    t_peak, t_offset = _t_wave(smooth, speed, onset, offset, rr_s, pr_ms)
+    t_peak, t_offset = _t_wave(smooth, speed, (onset, offset), rr_s, pr_ms)
 
     def after_r(at: float | None) -> float | None:
         return None if at is None else (at - R_INDEX) * MS
@@ -164,7 +164,7 @@ def _at_least_five(edges: FloatArray) -> FloatArray:
 
 
 def _first_rest(paths: FloatArray, threshold: FloatArray) -> npt.NDArray[np.float64]:
-    """Steps along each path until `HOLD` values lie under its threshold, between samples."""
+    """Count the steps along each path until `HOLD` values lie under its threshold, between samples."""
     under = paths < threshold
     held = under[:, : -HOLD + 1] & under[:, 1 : under.shape[1] - HOLD + 2] & under[:, HOLD - 1 :]
     at = np.where(held.any(axis=1), held.argmax(axis=1), held.shape[1] - 1)
@@ -176,9 +176,7 @@ def _first_rest(paths: FloatArray, threshold: FloatArray) -> npt.NDArray[np.floa
     return steps
 
 
-def _p_wave(
-    smooth: FloatArray, speed: FloatArray, windows: FloatArray, qrs_onset: float, rr_s: float
-) -> _PWave | None:
+def _p_wave(smooth: FloatArray, speed: FloatArray, windows: FloatArray, qrs_onset: float, rr_s: float) -> _PWave | None:
     """Find the strongest wave before the QRS and how well it repeats."""
     last = int(qrs_onset) - 3
     first = max(2, int(qrs_onset) - int(min(P_REACH_MS, 1000 * P_REACH_RR * rr_s) / MS))
@@ -223,10 +221,11 @@ def _is_p_wave(p: _PWave, rr_variation: float) -> bool:
 
 
 def _t_wave(
-    smooth: FloatArray, speed: FloatArray, qrs_onset: float, qrs_offset: float, rr_s: float, pr_ms: float
+    smooth: FloatArray, speed: FloatArray, qrs: tuple[float, float], rr_s: float, pr_ms: float
 ) -> tuple[float | None, float | None]:
     """Find the end of T: where the speed of its fall has died away."""
     rr_ms = 1000 * rr_s
+    qrs_onset, qrs_offset = qrs
     first = int(np.ceil(qrs_offset)) + round(T_DELAY_MS / MS)
     reach_ms = min(680.0, rr_ms - pr_ms - 20, 0.72 * rr_ms + 120)
     last = min(len(speed) - 2, R_INDEX + int(reach_ms / MS))

@@ -1,4 +1,4 @@
-"""Einthoven's law: does it hold, and if not, does it hold up to a gain per lead?
+"""Einthoven's law: whether it holds, and if not, whether it holds up to a gain per lead.
 
 A signal that was normalised lead by lead (z-scores) breaks the law, yet carries the ratios that were lost:
 exactly one set of gains, up to a common factor, makes the six limb leads agree again.
@@ -55,4 +55,5 @@ def restoring_gains(limb: FloatArray) -> FloatArray | None:
     gains *= np.sign(gains[0])
     if gains.min() <= 0 or gains.max() < MIN_GAIN_SPREAD * gains.min():
         return None
-    return (gains / np.exp(np.log(gains).mean())).astype(np.float32)
+    restoring: FloatArray = (gains / np.exp(np.log(gains).mean())).astype(np.float32)
+    return restoring

@@ -10,13 +10,17 @@ from typing import Final
 import numpy as np
 
 from app.ecg.analysis import Analysis
-from app.ecg.features import person, relations, rhythm, waves
+from app.ecg.features import atrial, frontal, person, qrs, relations, repolarisation, rhythm
+from app.ecg.features.view import View
 from app.ecg.pipeline import PreparedECG
 from app.ecg.record import FloatArray
 
-_GROUPS: Final[tuple[tuple[tuple[str, ...], Callable[[PreparedECG, Analysis], FloatArray]], ...]] = (
+_GROUPS: Final[tuple[tuple[tuple[str, ...], Callable[[View], FloatArray]], ...]] = (
     (rhythm.NAMES, rhythm.compute),
-    (waves.NAMES, waves.compute),
+    (qrs.NAMES, qrs.compute),
+    (repolarisation.NAMES, repolarisation.compute),
+    (atrial.NAMES, atrial.compute),
+    (frontal.NAMES, frontal.compute),
     (relations.NAMES, relations.compute),
     (person.NAMES, person.compute),
 )
@@ -26,7 +30,9 @@ FEATURE_NAMES: Final[tuple[str, ...]] = tuple(name for names, _ in _GROUPS for n
 
 def extract(prepared: PreparedECG, analysis: Analysis) -> FloatArray:
     """Return the features of one ECG: (len(FEATURE_NAMES),) float32, NaN where missing, never infinite."""
-    values = np.concatenate([compute(prepared, analysis) for _, compute in _GROUPS]).astype(np.float32, copy=False)
+    view = View.of(prepared, analysis)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a ratio over nothing is a missing value
+        values = np.concatenate([compute(view) for _, compute in _GROUPS]).astype(np.float32, copy=False)
     values[~np.isfinite(values)] = np.nan
     return values
 

@@ -4,8 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from app.ecg.analysis import Analysis
-from app.ecg.pipeline import PreparedECG
+from app.ecg.features.view import View
 from app.ecg.record import FloatArray
 
 OLDEST_YEARS: Final = 90.0  # the training data do not tell ages above 89 apart
@@ -23,9 +22,9 @@ NAMES: Final = (
 )
 
 
-def compute(prepared: PreparedECG, _analysis: Analysis) -> FloatArray:
+def compute(view: View) -> FloatArray:
     """Return the values of `NAMES`."""
-    patient = prepared.patient
+    patient = view.prepared.patient
     age = np.nan if patient.age_years is None else min(float(patient.age_years), OLDEST_YEARS)
     sex = np.nan if patient.sex is None else float(patient.sex)
     height_cm = np.nan if not patient.height_cm else float(patient.height_cm)

@@ -4,10 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from app.ecg.analysis import Analysis
-from app.ecg.beats import R_INDEX
-from app.ecg.measurements import beat_index
-from app.ecg.pipeline import PreparedECG
+from app.ecg.features.view import View
 from app.ecg.record import LEADS, FloatArray
 
 _PAIRS: Final = (
@@ -31,16 +28,13 @@ NAMES: Final = (
     "beat_spread_qrs_rel",
     "beat_spread_st_t_rel",
     "beat_spread_p_rel",
+    *(f"{lead}_beat_spread_p_rel" for lead in LEADS),
 )
 
 
-def compute(_prepared: PreparedECG, analysis: Analysis) -> FloatArray:
+def compute(view: View) -> FloatArray:
     """Return the values of `NAMES`."""
-    f = analysis.fiducials
-    beat = np.nan_to_num(analysis.relative_beat)
-    onset, offset = beat_index(f.qrs_onset_ms), beat_index(f.qrs_offset_ms)
-    t_end = beat.shape[1] if f.t_offset_ms is None else beat_index(f.t_offset_ms) + 1
-    qrs, t = beat[:, onset : offset + 1], beat[:, min(offset + 15, t_end - 5) : t_end]
+    qrs, t = np.nan_to_num(view.qrs), np.nan_to_num(view.t)
     r, s = qrs.max(axis=1), qrs.min(axis=1)
     return np.concatenate(
         [
@@ -54,7 +48,7 @@ def compute(_prepared: PreparedECG, analysis: Analysis) -> FloatArray:
                 r[[_V5, _V6]].max() - s[_V1],
                 r[_AVL] - s[_V3],
             ],
-            _spread(analysis, onset, offset, t_end),
+            _spread(view),
         ]
     ).astype(np.float32)
 
@@ -94,10 +88,13 @@ def _transition(net: FloatArray) -> float:
     return at - 1 + float(net[at - 1] / (net[at - 1] - net[at]))
 
 
-def _spread(analysis: Analysis, onset: int, offset: int, t_end: int) -> FloatArray:
-    """Root mean square deviation of single beats from the average, per part, relative."""
+def _spread(view: View) -> FloatArray:
+    """Deviation of single beats from the average: per part of the beat over all leads, and per lead before the QRS."""
+    analysis = view.analysis
     scale = np.where(np.isnan(analysis.scale), np.inf, analysis.scale)
-    deviation = (analysis.beats.windows - analysis.beats.average) / scale[:, None]
-    per_sample = np.square(deviation).mean(axis=(0, 1))
-    parts = (per_sample[onset : offset + 1], per_sample[offset:t_end], per_sample[R_INDEX - 75 : onset])
-    return np.array([np.sqrt(part.mean()) if len(part) else np.nan for part in parts])
+    power = np.square(analysis.beats.windows - analysis.beats.average).mean(axis=0) / np.square(scale)[:, None]
+    before = slice(max(0, view.onset - 50), view.onset)
+    parts = (slice(view.onset, view.offset + 1), slice(view.offset, view.t_end), before)
+    together = [power[:, part].mean() for part in parts]
+    spread: FloatArray = np.sqrt(np.concatenate([together, power[:, before].mean(axis=1)]))
+    return spread
