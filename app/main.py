@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import structlog
 from fastapi import FastAPI
@@ -17,13 +18,13 @@ from starlette.middleware import Middleware
 from app.api import docs, pages
 from app.api.errors import add_error_handlers
 from app.api.forward_docs import complete_schema
-from app.api.middleware import CatchAll, RequestContext
+from app.api.middleware import CatchAll, LimitBodies, RequestContext
 from app.api.parsing import BodyBudget
 from app.api.server import Server
 from app.api.state import AppState
 from app.api.v1 import router as v1
 from app.core.config import Settings
-from app.core.constants import Role
+from app.core.constants import API_PREFIX, Role
 from app.core.logging import configure_logging
 from app.core.security import PasswordHasher, TokenSigner, credential_version
 from app.core.version import VERSION
@@ -39,6 +40,9 @@ from app.services.history import HistoryService
 from app.services.prediction import PredictionService
 
 log = structlog.get_logger(__name__)
+
+MAX_FORM_BYTES: Final = 16 * 1024
+RAW_BODY_PATHS: Final = (f"{API_PREFIX}/forward", f"{API_PREFIX}/forward/batch")
 
 LoadModel = Callable[[Path], Classifier]
 
@@ -64,7 +68,6 @@ def create_app(settings: Settings | None = None, *, load_model: LoadModel = arti
         redirect_slashes=False,
         lifespan=partial(_lifespan, settings=chosen, load_model=load_model),
         middleware=_middleware(chosen),
-        max_body_size=chosen.max_batch_body_bytes,
     )
     add_error_handlers(app)
     app.include_router(pages.router)
@@ -83,7 +86,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
         allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
         expose_headers=["X-Request-ID", "Server-Timing", "Retry-After"],
     )
-    return [Middleware(RequestContext), *([cors] if settings.cors_allow_origins else []), Middleware(CatchAll)]
+    bodies = Middleware(LimitBodies, max_bytes=MAX_FORM_BYTES, exempt=RAW_BODY_PATHS)
+    return [Middleware(RequestContext), *([cors] if settings.cors_allow_origins else []), bodies, Middleware(CatchAll)]
 
 
 @asynccontextmanager

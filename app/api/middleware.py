@@ -7,20 +7,24 @@ by it, without these headers, and would drop the keep-alive connection under the
 import re
 import secrets
 import time
+from collections.abc import Collection
 from typing import Final
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import problem_response
-from app.core.exceptions import InternalError
+from app.core.constants import API_PREFIX
+from app.core.exceptions import BodyTooLarge, InternalError
+from app.core.logging import code_places
 
 log = structlog.get_logger(__name__)
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-_QUIET: Final = frozenset({"/health/live", "/health/ready", "/api/v1/health"})
+_QUIET: Final = frozenset({"/health/live", "/health/ready", f"{API_PREFIX}/health"})
 _SERVER_ERROR: Final = 500
 
 SECURITY_HEADERS: Final = {
@@ -28,7 +32,7 @@ SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "interest-cohort=()",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
@@ -94,11 +98,46 @@ class CatchAll:
 
         try:
             await self._app(scope, receive, watch)
-        except Exception:
-            log.exception("unexpected_error")
+        except Exception as error:
+            # Not log.exception: what an exception says, and what its frames hold, may be a patient's.
+            log.error("unexpected_error", error=type(error).__name__, places=code_places(error.__traceback__))  # noqa: TRY400
             if started:  # half an answer cannot be taken back: the server must break the connection off
                 raise
             await problem_response(InternalError(), HTTPConnection(scope))(scope, receive, send)
+
+
+class LimitBodies:
+    """Caps bodies that the framework reads; addresses that take ECGs read theirs themselves, under caps of their own.
+
+    The framework has such limits, but answers a declared size in plain text and past all other middleware.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, exempt: Collection[str]) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._exempt = frozenset(exempt)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve."""
+        if scope["type"] != "http" or scope["path"] in self._exempt:
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        declared = connection.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._max_bytes:
+            await problem_response(BodyTooLarge(), connection)(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                raise HTTPException(BodyTooLarge.status)  # the framework turns any other error into a 400
+            return message
+
+        await self._app(scope, receive_counted, send)
 
 
 def _choose_id(offered: str | None) -> str:
@@ -112,7 +151,7 @@ def _server_timing(timings: dict[str, float], started_s: float) -> str:
 
 def _log_request(scope: Scope, status: int, started_s: float) -> None:
     """Write the access log: the route's template, never the path or the query, which a caller fills."""
-    route = getattr(scope.get("route"), "path", None)
+    route = _route_template(scope)
     write = log.debug if route in _QUIET else log.info
     write(
         "request",
@@ -121,3 +160,11 @@ def _log_request(scope: Scope, status: int, started_s: float) -> None:
         status=status,
         duration_ms=round(1000 * (time.perf_counter() - started_s), 2),
     )
+
+
+def _route_template(scope: Scope) -> str | None:
+    """Return the matched route as it was written, None where nothing matched."""
+    template: str | None = getattr(scope.get("route"), "path", None)
+    if template is None or template.startswith(API_PREFIX) or not scope["path"].startswith(f"{API_PREFIX}/"):
+        return template
+    return API_PREFIX + template  # routes of an included router know only their part

@@ -52,6 +52,7 @@ def configure_logging(level: str, *, as_json: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells which database it found, at every start
     server = logging.getLogger("uvicorn")
     server.handlers.clear()
     if not as_json:  # the lines that everybody knows

@@ -19,7 +19,6 @@ from app.models.schemas import TokenAnswer, UserAnswer
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
-MAX_FORM_BYTES: Final = 16 * 1024
 MAX_NAME_CHARACTERS: Final = 64
 MAX_PASSWORD_CHARACTERS: Final = 1024
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -34,7 +33,6 @@ def _require_form(request: Request) -> None:
 @router.post(
     "/login",
     dependencies=[Depends(_require_form)],
-    max_body_size=MAX_FORM_BYTES,
     responses=problem_responses(InvalidInput, WrongCredentials, BodyTooLarge, UnsupportedContentType, Overloaded),
 )
 async def login(

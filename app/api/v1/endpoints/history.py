@@ -21,7 +21,10 @@ MAX_OFFSET = 2**63 - 1
 
 def _as_utc(moment: datetime) -> datetime:
     """Take a moment without a zone as UTC, which is how the history writes them."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("beyond the calendar") from None
 
 
 Moment = Annotated[datetime, AfterValidator(_as_utc)]
