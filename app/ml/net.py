@@ -1,0 +1,255 @@
+"""A small residual network over the waveform, in numpy alone.
+
+Convolutions run as one matrix product each, channels last. Batch normalisation was folded into the weights when the
+network was trained, so that what is left is arithmetic on frozen float32 arrays. Several networks may sit in one
+`WaveformNet`; their log-odds are averaged.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.core.constants import SUPERCLASSES
+from app.ecg.pipeline import PreparedECG
+from app.ecg.record import LIMB_LEADS, N_LEADS, SAMPLING_RATE_HZ
+
+FloatArray = NDArray[np.float32]
+
+PAYLOAD_KIND: Final = "waveform-net"
+NET_RATE_HZ: Final = 100
+_SAMPLES_PER_STEP: Final = SAMPLING_RATE_HZ // NET_RATE_HZ
+_N_LIMB: Final = len(LIMB_LEADS)
+MIN_SPREAD: Final = 0.01
+"""A lead quieter than this (mV) is not blown up to full scale: there is nothing in it but noise."""
+MAX_VALUE: Final = 12.0
+"""In standard deviations: pacing spikes and artefacts end here."""
+
+
+class MalformedNetError(ValueError):
+    """The arrays do not form a network."""
+
+
+def net_input(filtered: FloatArray) -> FloatArray:
+    """Bring a filtered ECG into the form the network reads.
+
+    Steps of five samples are averaged (100 Hz). The limb leads are divided by their common spread, which keeps their
+    ratios; each chest lead by its own. Voltages are lost on purpose: part of the training data never had them.
+
+    Parameters
+    ----------
+    filtered : ndarray of float32, shape (n_samples, 12)
+        `PreparedECG.filtered`, at 500 Hz.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_samples // 5, 12)
+        C-contiguous, without unit.
+    """
+    n_steps = filtered.shape[0] // _SAMPLES_PER_STEP
+    used = filtered[: n_steps * _SAMPLES_PER_STEP].T.astype(np.float32, copy=False)
+    leads = used[:, ::_SAMPLES_PER_STEP].copy()
+    for offset in range(1, _SAMPLES_PER_STEP):
+        leads += used[:, offset::_SAMPLES_PER_STEP]
+    leads /= np.float32(_SAMPLES_PER_STEP)
+    leads -= leads.mean(axis=1, keepdims=True)
+    power = np.square(leads).mean(axis=1, keepdims=True)
+    power[:_N_LIMB] = power[:_N_LIMB].mean()
+    leads /= np.maximum(np.sqrt(power), np.float32(MIN_SPREAD))
+    np.clip(leads, -MAX_VALUE, MAX_VALUE, out=leads)
+    return np.ascontiguousarray(leads.T)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Convolution:
+    """One convolution over time, zero-padded at both ends by half a kernel.
+
+    Attributes
+    ----------
+    weight : ndarray of float32, shape (kernel * n_in, n_out)
+        Rows in the order of the taps, the channels of one tap side by side.
+    bias : ndarray of float32, shape (n_out,)
+    kernel : int
+        Odd number of taps.
+    stride : int
+    """
+
+    weight: FloatArray
+    bias: FloatArray
+    kernel: int
+    stride: int
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any], n_in: int, stride: int) -> Self:
+        """Check and adopt `{"weight": (kernel, n_in, n_out), "bias": (n_out,)}`."""
+        weight = np.asarray(payload["weight"], dtype=np.float32)
+        bias = np.asarray(payload["bias"], dtype=np.float32)
+        try:
+            kernel, n_given, n_out = weight.shape
+        except ValueError as error:
+            raise MalformedNetError("the weights of a convolution are not those of taps, inputs and outputs") from error
+        if n_given != n_in or kernel % 2 == 0 or bias.shape != (n_out,):
+            raise MalformedNetError("the arrays of a convolution do not fit each other")
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise MalformedNetError("a convolution holds numbers that are not finite")
+        return cls(np.ascontiguousarray(weight.reshape(kernel * n_in, n_out)), bias, kernel, stride)
+
+    @property
+    def n_out(self) -> int:
+        """Number of channels it gives."""
+        return len(self.bias)
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """Map (n_steps, n_in) to (ceil(n_steps / stride), n_out)."""
+        if self.kernel == 1:
+            mapped: FloatArray = x @ self.weight
+            mapped += self.bias
+            return mapped
+        n_steps, n_in = x.shape
+        margin = self.kernel // 2
+        padded = np.zeros((n_steps + 2 * margin, n_in), np.float32)
+        padded[margin : margin + n_steps] = x
+        n_out_steps = (n_steps - 1) // self.stride + 1
+        step, item = padded.strides
+        # Rows overlap: each is one kernel's view of the signal. The last lies within the padding.
+        windows = np.lib.stride_tricks.as_strided(
+            padded, (n_out_steps, self.kernel * n_in), (self.stride * step, item), writeable=False
+        )
+        y: FloatArray = windows @ self.weight
+        y += self.bias
+        return y
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResidualBlock:
+    """Two convolutions beside a shortcut, which halves the rate where the first convolution does."""
+
+    first: Convolution
+    second: Convolution
+    shortcut: Convolution | None
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any], n_in: int) -> Self:
+        """Check and adopt `{"stride": 1 or 2, "first": ..., "second": ..., "shortcut": ... or None}`."""
+        stride = payload["stride"]
+        if stride not in (1, 2):
+            raise MalformedNetError("a block has a stride other than one or two")
+        first = Convolution.from_payload(payload["first"], n_in, stride)
+        second = Convolution.from_payload(payload["second"], first.n_out, 1)
+        beside = payload["shortcut"]
+        shortcut = None if beside is None else Convolution.from_payload(beside, n_in, 1)
+        given_beside = n_in if shortcut is None else shortcut.n_out
+        if given_beside != second.n_out or (shortcut is None and stride != 1):
+            raise MalformedNetError("the two ways through a block do not meet")
+        if shortcut is not None and shortcut.kernel != 1:
+            raise MalformedNetError("a shortcut looks at more than one step")
+        return cls(first, second, shortcut)
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """Map (n_steps, n_in) to (ceil(n_steps / stride), n_out)."""
+        inner = self.first(x)
+        np.maximum(inner, 0, out=inner)
+        y = self.second(inner)
+        if self.shortcut is None:
+            y += x
+        else:
+            y += self.shortcut(x if self.first.stride == 1 else _mean_of_pairs(x))
+        return np.maximum(y, 0, out=y)
+
+
+def _mean_of_pairs(x: FloatArray) -> FloatArray:
+    """Halve the rate; a last step without a partner stays as it is."""
+    n_pairs = len(x) // 2
+    pairs = x[: 2 * n_pairs].reshape(n_pairs, 2, x.shape[1])
+    means: FloatArray = (pairs[:, 0] + pairs[:, 1]) * np.float32(0.5)
+    return np.concatenate([means, x[-1:]]) if len(x) % 2 else means
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """Stem, residual blocks, mean and maximum over time, one linear layer."""
+
+    stem: Convolution
+    blocks: tuple[ResidualBlock, ...]
+    head_weight: FloatArray
+    head_bias: FloatArray
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Self:
+        """Check and adopt one network of a payload."""
+        stem_stride = payload["stem_stride"]
+        if not isinstance(stem_stride, int) or stem_stride < 1:
+            raise MalformedNetError("the stride of the stem is not a positive whole number")
+        stem = Convolution.from_payload(payload["stem"], N_LEADS, stem_stride)
+        blocks = []
+        n_channels = stem.n_out
+        for described in payload["blocks"]:
+            block = ResidualBlock.from_payload(described, n_channels)
+            blocks.append(block)
+            n_channels = block.second.n_out
+        head_weight = np.asarray(payload["head"]["weight"], dtype=np.float32)
+        head_bias = np.asarray(payload["head"]["bias"], dtype=np.float32)
+        n_classes = len(SUPERCLASSES)
+        if head_weight.shape != (2 * n_channels, n_classes) or head_bias.shape != (n_classes,):
+            raise MalformedNetError("the last layer does not fit the blocks or the classes")
+        if not (np.isfinite(head_weight).all() and np.isfinite(head_bias).all()):
+            raise MalformedNetError("the last layer holds numbers that are not finite")
+        return cls(stem, tuple(blocks), head_weight, head_bias)
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """Map (n_steps, 12) to the log-odds of the classes, (5,)."""
+        x = self.stem(x)
+        np.maximum(x, 0, out=x)
+        for block in self.blocks:
+            x = block(x)
+        pooled = np.concatenate([x.mean(axis=0), x.max(axis=0)])
+        logits: FloatArray = pooled @ self.head_weight + self.head_bias
+        return logits
+
+
+class WaveformNet:
+    """Networks over the waveform, averaged. Immutable, so threads may share it.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+        At least one.
+    """
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        if not networks:
+            raise MalformedNetError("there is no network")
+        self._networks = tuple(networks)
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Self:
+        """Adopt `{"kind": "waveform-net", "networks": [...]}`, plain containers and arrays, as training writes it.
+
+        Raises
+        ------
+        MalformedNetError
+            If the payload is incomplete or its arrays do not fit each other.
+        """
+        if payload.get("kind") != PAYLOAD_KIND:
+            raise MalformedNetError("this is no waveform network")
+        try:
+            return cls([Network.from_payload(described) for described in payload["networks"]])
+        except (AttributeError, LookupError, TypeError) as error:
+            raise MalformedNetError("the description of the network is incomplete") from error
+
+    def forward(self, filtered: FloatArray) -> FloatArray:
+        """Log-odds of the five superclasses from a filtered ECG, (n_samples, 12) at 500 Hz."""
+        return self.forward_input(net_input(filtered))
+
+    def forward_input(self, x: FloatArray) -> FloatArray:
+        """Log-odds of the five superclasses from what `net_input` gave."""
+        total = self._networks[0](x)
+        for network in self._networks[1:]:
+            total = total + network(x)
+        return total / np.float32(len(self._networks))
+
+    def logits(self, features: NDArray[np.float64], prepared: PreparedECG) -> NDArray[np.float64]:  # noqa: ARG002 - a member of the ensemble is given both
+        """Log-odds of the five superclasses for one ECG; only its waveform is looked at."""
+        return self.forward(prepared.filtered).astype(np.float64)
