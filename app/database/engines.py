@@ -18,6 +18,13 @@ POSTGRES_CONNECT_TIMEOUT_S: Final = 3
 POSTGRES_COMMAND_TIMEOUT_S: Final = 5
 POSTGRES_RECYCLE_S: Final = 1_800
 
+POSTGRES_SERVER_SETTINGS: Final = {
+    "application_name": "ecg-service",
+    "statement_timeout": "5000",
+    "lock_timeout": "3000",
+    "idle_in_transaction_session_timeout": "10000",
+}
+
 SQLITE_PRAGMAS: Final = (
     f"busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}",  # first: the next line may have to wait
     "journal_mode = WAL",
@@ -75,12 +82,7 @@ def postgres_pool(address: URL) -> AsyncEngine:
         connect_args={
             "timeout": POSTGRES_CONNECT_TIMEOUT_S,
             "command_timeout": POSTGRES_COMMAND_TIMEOUT_S,
-            "server_settings": {
-                "application_name": "ecg-service",
-                "statement_timeout": "5000",
-                "lock_timeout": "3000",
-                "idle_in_transaction_session_timeout": "10000",
-            },
+            "server_settings": POSTGRES_SERVER_SETTINGS,
         },
     )
 

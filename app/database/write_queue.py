@@ -103,7 +103,8 @@ class GroupCommit:
     async def insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert within the next transaction."""
         if rows:
-            await self._submit(_Waiting[None](work=SqliteInsert.of(table, rows)))
+            waiting: _Waiting[None] = _Waiting(work=SqliteInsert.of(table, rows))
+            await self._submit(waiting)
 
     async def close(self) -> None:
         """Finish what is waiting, take nothing more."""

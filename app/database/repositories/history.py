@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final, cast
 
 import structlog
@@ -19,6 +20,7 @@ log = structlog.get_logger(__name__)
 TABLE: Final = cast("Table", RequestHistory.__table__)
 
 _COLUMNS: Final = tuple(column.name for column in TABLE.columns if not column.primary_key)
+_VALUES_OF: Final = attrgetter(*_COLUMNS)
 _TEXT_LENGTHS: Final = {
     column.name: column.type.length
     for column in TABLE.columns
@@ -171,7 +173,7 @@ async def _truncate(session: WriteSession) -> int:
 
 
 def _row(entry: HistoryEntry) -> dict[str, Any]:
-    row = {name: getattr(entry, name) for name in _COLUMNS}
+    row: dict[str, Any] = dict(zip(_COLUMNS, _VALUES_OF(entry), strict=True))
     for name, (least, most) in _BOUNDS.items():
         value = row[name]
         if value is not None and not least <= value <= most:  # NaN as well
