@@ -52,7 +52,7 @@ def _details(prediction: Prediction, language: Language) -> dict[str, object]:
                 message=explain(str(notice.code), language, notice.params),
                 params=dict(notice.params),
             )
-            for notice in prediction.prepared.notices
+            for notice in (*prediction.prepared.notices, *prediction.classification.notices)
         ],
         "measurements": asdict(prediction.classification.measurements),
         "timing_ms": dict(prediction.timing_ms),
