@@ -8,11 +8,16 @@ import numpy as np
 from app.ecg.beats import R_INDEX, Beats, find_beats
 from app.ecg.fiducials import Fiducials, delineate
 from app.ecg.measurements import Measurements, beat_index, measure
+from app.ecg.notices import Notice, NoticeCode, notice
 from app.ecg.pipeline import PreparedECG
 from app.ecg.record import LIMB_LEADS, SAMPLING_RATE_HZ, FloatArray
 
 _QRS: Final = slice(R_INDEX - 15, R_INDEX + 16)  # 60 ms each side
 _N_LIMB: Final = len(LIMB_LEADS)
+MIN_RATE_BPM: Final = 20.0
+MAX_RATE_BPM: Final = 300.0
+HASTY_RATE_BPM: Final = 150.0
+HASTY_QRS_MS: Final = 60.0
 SILENT_SHARE: Final = 1e-8  # of the strongest lead's QRS power: nothing is connected below
 
 
@@ -33,6 +38,8 @@ class Analysis:
         `level_beat / scale`.
     fiducials, measurements
         Bounds of the waves and the numbers that follow.
+    notices
+        Findings that only the measurements show.
     """
 
     beats: Beats
@@ -41,6 +48,7 @@ class Analysis:
     relative_beat: FloatArray
     fiducials: Fiducials
     measurements: Measurements
+    notices: tuple[Notice, ...] = ()
 
 
 def _qrs_scale(beat: FloatArray) -> FloatArray:
@@ -49,6 +57,16 @@ def _qrs_scale(beat: FloatArray) -> FloatArray:
     power[:_N_LIMB] = power[:_N_LIMB].mean()
     power[silent] = np.nan
     return np.sqrt(power)
+
+
+def _doubts(measurements: Measurements) -> tuple[Notice, ...]:
+    """Name what a wrong sampling rate does: it multiplies the rate of the heart and divides every interval."""
+    rate, qrs_ms = measurements.heart_rate_bpm, measurements.qrs_duration_ms
+    plausible = MIN_RATE_BPM <= rate <= MAX_RATE_BPM
+    if plausible and not (qrs_ms < HASTY_QRS_MS and rate > HASTY_RATE_BPM):
+        return ()
+    values = {"heart_rate_bpm": round(rate), "qrs_duration_ms": round(qrs_ms)}
+    return (notice(NoticeCode.SAMPLING_RATE_SUSPECT, **values),)
 
 
 def analyse(prepared: PreparedECG) -> Analysis:
@@ -67,12 +85,14 @@ def analyse(prepared: PreparedECG) -> Analysis:
     fiducials = delineate(beats.average / divisor, beats.windows / divisor, mean_rr_s, float(rr_s.std()) / mean_rr_s)
     onset = beat_index(fiducials.qrs_onset_ms)
     before = slice(max(0, onset - 5), max(1, onset))
-    level_beat = beats.average - beats.average[:, before].mean(axis=1, keepdims=True)
+    level_beat: FloatArray = beats.average - beats.average[:, before].mean(axis=1, keepdims=True)
+    measurements = measure(level_beat, fiducials, beats.r_peaks, SAMPLING_RATE_HZ)
     return Analysis(
         beats=beats,
         level_beat=level_beat,
         scale=scale,
         relative_beat=level_beat / scale[:, None],
         fiducials=fiducials,
-        measurements=measure(level_beat, fiducials, beats.r_peaks, SAMPLING_RATE_HZ),
+        measurements=measurements,
+        notices=_doubts(measurements),
     )

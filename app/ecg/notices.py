@@ -19,6 +19,7 @@ class NoticeCode(StrEnum):
     LIMB_LEADS_RESCALED = "limb_leads_rescaled"
 
     # findings
+    ALREADY_FILTERED = "already_filtered"
     SHORT_RECORDING = "short_recording"  # duration_s
     LEAD_FLAT = "lead_flat"  # leads
     LEAD_SATURATED = "lead_saturated"  # leads

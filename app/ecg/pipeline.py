@@ -1,6 +1,6 @@
 """From an ECG as received to an ECG that can be read: check, order, convert, resample, cut, filter, judge."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -30,6 +30,7 @@ MIN_DURATION_S: Final = 5
 MAX_DURATION_S: Final = 60
 MIN_RATE_HZ: Final = 50.0
 MAX_RATE_HZ: Final = 20_000.0
+MIN_WIDE_BAND_RATE_HZ: Final = 200.0
 # Median peak to peak over the leads: PTB-XL lies within 0.43-3.43 mV, z-scores reach 14.
 MIN_MEDIAN_RANGE_MV: Final = 0.05
 MAX_MEDIAN_RANGE_MV: Final = 20.0
@@ -83,7 +84,9 @@ def prepare(record: ECGRecord) -> PreparedECG:
     leads, time_notices = _at_standard_rate(leads, record.sampling_rate_hz)
     notices += time_notices
     _check_amplitude(leads)
-    filtered = band_pass(leads)
+    filtered = band_pass(leads, wide_band=(record.sampling_rate_hz or SAMPLING_RATE_HZ) >= MIN_WIDE_BAND_RATE_HZ)
+    if filtered.was_low_passed:
+        notices.append(notice(NoticeCode.ALREADY_FILTERED))
     leads, filtered, voltages_known = _with_limb_ratios(leads, filtered)
     if not voltages_known:
         notices.append(notice(NoticeCode.LIMB_LEADS_RESCALED))
@@ -178,7 +181,8 @@ def _with_limb_ratios(leads: FloatArray, filtered: FilteredLeads) -> tuple[Float
     if gains is None:
         return leads, filtered, True
     all_gains = np.concatenate([gains, np.ones(len(leads) - n_limb, np.float32)])
-    rescaled = FilteredLeads(
+    rescaled = replace(
+        filtered,
         signal=filtered.signal * all_gains[:, None],
         baseline_range=filtered.baseline_range * all_gains,
         noise_rms=filtered.noise_rms * all_gains,

@@ -8,6 +8,7 @@ from app.core.constants import CLASS_DESCRIPTIONS, CLASS_NAMES, SUPERCLASSES
 from app.ecg.analysis import analyse
 from app.ecg.features import extract
 from app.ecg.measurements import Measurements
+from app.ecg.notices import Notice
 from app.ecg.pipeline import PreparedECG, prepare
 from app.ecg.record import ECGRecord
 from app.ml.compiled import CompiledModel
@@ -41,11 +42,14 @@ class Classification:
     ----------
     timing_ms
         Wall time by phase: `features` and `model`, and `prepare` where the caller left that to the classifier.
+    notices
+        Findings that only the measurements show; those of the signal are in the prepared ECG.
     """
 
     diagnosis: Diagnosis
     measurements: Measurements
     timing_ms: Mapping[str, float]
+    notices: tuple[Notice, ...] = ()
 
 
 class Classifier:
@@ -85,6 +89,7 @@ class Classifier:
             ),
             measurements=analysis.measurements,
             timing_ms={"features": 1000 * (extracted - started), "model": 1000 * (answered - extracted)},
+            notices=analysis.notices,
         )
 
     def classify_record(self, record: ECGRecord) -> Classification:
@@ -105,4 +110,5 @@ class Classifier:
             diagnosis=result.diagnosis,
             measurements=result.measurements,
             timing_ms={"prepare": prepare_ms, **result.timing_ms},
+            notices=result.notices,
         )

@@ -42,6 +42,10 @@ ECG: Final[dict[str, Text]] = {
     "no_beats": Text("не найдено сердечных сокращений", "no heartbeats were found"),
     # changes made to the signal
     "leads_reordered": Text("порядок отведений приведён к стандартному", "the leads were put into standard order"),
+    "already_filtered": Text(
+        "запись уже прошла фильтр нижних частот около 40 Гц; сегмент ST может быть искажён",
+        "the recording had passed a low-pass filter of about 40 Hz before; the ST segment may be distorted",
+    ),
     "leads_derived": Text("отведения вычислены из I и II: {leads}", "leads derived from I and II: {leads}"),
     "leads_ignored": Text(
         "столбцы вне двенадцати отведений не использованы: {count}", "columns beyond the twelve leads ignored: {count}"
@@ -64,7 +68,6 @@ ECG: Final[dict[str, Text]] = {
     "lead_saturated": Text("насыщение в отведениях: {leads}", "saturated leads: {leads}"),
     "baseline_wander": Text("дрейф изолинии в отведениях: {leads}", "baseline wander in leads: {leads}"),
     "high_frequency_noise": Text("шум в отведениях: {leads}", "high-frequency noise in leads: {leads}"),
-    "low_amplitude": Text("низкая амплитуда сигнала", "the signal's amplitude is low"),
     "limb_leads_inconsistent": Text(
         "отведения от конечностей не согласованы: расхождение {residual_mv:g} мВ",
         "the limb leads do not agree with one another: residual {residual_mv:g} mV",
