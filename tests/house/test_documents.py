@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from app.core.config import Settings
 
@@ -21,10 +22,13 @@ DOCUMENTS = sorted(
 
 def settings_in_code() -> dict[str, str]:
     """Name and default of every setting, as they are written in the documents; empty when there is none."""
-    return {
-        name.upper(): "" if field.default is None else str(getattr(field.default, "value", field.default))
-        for name, field in Settings.model_fields.items()
-    }
+    return {name.upper(): _written(field.default) for name, field in Settings.model_fields.items()}
+
+
+def _written(default: object) -> str:
+    if default is None or default == ():
+        return ""
+    return default.get_secret_value() if isinstance(default, SecretStr) else str(default)
 
 
 def settings_in_table(document: str) -> dict[str, str]:
