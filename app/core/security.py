@@ -7,6 +7,7 @@ base64url, its header is exactly ours, its claims are exactly ours, and whatever
 import asyncio
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Callable
@@ -182,5 +183,5 @@ def same_text(left: str, right: str) -> bool:
 
 def credential_version(*, secret: str, username: str, password: str) -> int:
     """Derive a number that changes with the credentials, so that tokens from before a change are refused."""
-    digest = hmac.new(secret.encode(), f"{username}\0{password}".encode(), hashlib.sha256).digest()
+    digest = hmac.new(secret.encode(), json.dumps([username, password]).encode(), hashlib.sha256).digest()
     return int.from_bytes(digest[:4], "big")
