@@ -17,13 +17,9 @@ from model_training.training_set import TrainingSet
 
 @dataclass(frozen=True, kw_only=True)
 class WaveformNetwork(Recipe):
-    """A residual network over the waveform: trained with PyTorch, served with numpy.
-
-    It weighs as much as both kinds of trees together: they look at one set of features, it looks at the ECG.
-    """
+    """A residual network over the waveform: trained with PyTorch, served with numpy."""
 
     name: ClassVar[str] = "waveform_net"
-    weight: ClassVar[float] = 2.0
     sees_waveform: ClassVar[bool] = True
     settings: NetSettings = field(default_factory=NetSettings)
 

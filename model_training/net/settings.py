@@ -34,11 +34,11 @@ class NetSettings:
     strides: tuple[int, ...] = (1, 2, 2, 2)
     stem_kernel: int = 7
     stem_stride: int = 2
-    kernel: int = 5
+    kernel: int = 3
     n_epochs: int = 20
     batch_size: int = 64
     peak_learning_rate: float = 4e-3
-    weight_decay: float = 0.02
+    weight_decay: float = 0.1
     averaging: float = 0.99
     dropout: float = 0.3
     crop_steps: int = 250
