@@ -21,12 +21,17 @@ R_INDEX: Final = BEFORE_MS * BEAT_RATE_HZ // 1000
 BEAT_LENGTH: Final = (BEFORE_MS + AFTER_MS) * BEAT_RATE_HZ // 1000
 _OFFSETS: Final = (np.arange(BEAT_LENGTH) - R_INDEX) * _STEP
 
-_SEARCH: Final = np.arange(-40, 41)  # 80 ms each side, in samples
+_REACH: Final = 40  # 80 ms, in samples
+_SEARCH: Final = np.arange(-_REACH, _REACH + 1)
+_APART: Final = SAMPLING_RATE_HZ // 5
 _QRS: Final = slice(R_INDEX - 15, R_INDEX + 16)  # 60 ms each side
 _COMPARED: Final = slice(R_INDEX - 15, R_INDEX + 90)  # QRS, ST and most of T
 _LAGS: Final = np.arange(-12, 13)  # 24 ms each side, in samples
 MIN_LIKENESS: Final = 0.85
 MIN_BEATS: Final = 2
+SPAN_SAMPLES: Final = 2 * SAMPLING_RATE_HZ  # even a slow heart beats once in such a span
+MIN_STRENGTH: Final = 0.2
+MISSED_STRENGTH: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,15 +92,29 @@ def _activity(lively: FloatArray) -> FloatArray:
 
 
 def _refined(rough: IntArray, activity: FloatArray) -> IntArray:
-    """Move each peak to the centre of the activity around it; peaks within 200 ms of each other are one."""
-    if len(rough) == 0:
-        return rough
+    """Complete and clean the detector's peaks, and move each to the centre of the activity around it.
+
+    In a slow heart the detector calls T waves beats and then misses beats: what is much weaker than usual is
+    dropped, what is as strong is added. Peaks within 200 ms of each other are one.
+    """
+    n_spans = len(activity) // SPAN_SAMPLES
+    reference = np.median(activity[: n_spans * SPAN_SAMPLES].reshape(n_spans, -1).max(axis=1))
+    bursts = np.flatnonzero(activity > MISSED_STRENGTH * reference)
+    rough = rough[_strength(rough, activity) > MIN_STRENGTH * reference]
+    lone = bursts[np.abs(bursts[:, None] - rough).min(axis=1, initial=len(activity)) > 2 * _REACH]
+    starts = lone[np.diff(lone, prepend=-SAMPLING_RATE_HZ) > _APART]
+    rough = np.sort(np.concatenate([rough, starts + _REACH // 2]))
     around = np.clip(rough[:, None] + _SEARCH, 0, len(activity) - 1)
     weight = np.square(activity[around])
     centre = (weight * _SEARCH).sum(axis=1) / np.maximum(weight.sum(axis=1), np.finfo(np.float32).tiny)
     peaks: IntArray = np.unique(np.clip(rough + np.rint(centre).astype(np.int64), 0, len(activity) - 1))
-    apart: BoolArray = np.diff(peaks, prepend=-SAMPLING_RATE_HZ) > SAMPLING_RATE_HZ // 5
+    apart: BoolArray = np.diff(peaks, prepend=-SAMPLING_RATE_HZ) > _APART
     return peaks[apart]
+
+
+def _strength(peaks: IntArray, activity: FloatArray) -> FloatArray:
+    strength: FloatArray = activity[np.clip(peaks[:, None] + _SEARCH, 0, len(activity) - 1)].max(axis=1)
+    return strength
 
 
 def _windows(leads: FloatArray, r_peaks: IntArray) -> FloatArray:

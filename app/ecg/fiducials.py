@@ -15,6 +15,7 @@ from app.ecg.record import FloatArray
 
 MS: Final = 1000 / BEAT_RATE_HZ
 EDGE_SHARE: Final = 0.05  # of a lead's QRS speed: below it the lead is at rest
+MAX_TAIL: Final = 35  # samples after the last strong one within which the QRS ends
 HOLD: Final = 3  # samples of rest that end a QRS complex
 RANKS: Final = slice(1, 5)  # the earliest lead may be noise, the second to fifth agree
 ONSET_CORRECTION_MS: Final = -2.0
@@ -150,9 +151,11 @@ def _qrs_edges(beat: FloatArray) -> tuple[FloatArray, FloatArray]:
     strong = np.flatnonzero(joint > 0.35 * joint[5:46].max()) + R_INDEX - 25
     alive = peak > 0
     before = speed[alive, strong[0] :: -1]
-    after = speed[alive, strong[-1] :]
+    after = speed[alive, strong[-1] : strong[-1] + MAX_TAIL]
+    slowest = np.sort(after, axis=1)[:, 2:6].mean(axis=1)  # a sloping ST segment is never at rest
+    after_threshold = np.maximum(threshold[alive], 1.5 * slowest[:, None])
     onsets = strong[0] - _first_rest(before, threshold[alive])
-    offsets = strong[-1] + _first_rest(after, threshold[alive])
+    offsets = strong[-1] + _first_rest(after, after_threshold)
     return _at_least_five(np.sort(onsets)), _at_least_five(np.sort(offsets)[::-1])
 
 
