@@ -34,7 +34,7 @@ from app.database.repositories.history import HistoryRepository
 from app.ml import artifact
 from app.ml.classifier import Classifier
 from app.ml.engine import Engine
-from app.ml.errors import ArtifactMissingError
+from app.ml.errors import ArtifactMissingError, ArtifactRefusedError
 from app.services.auth import Account, AuthService
 from app.services.history import HistoryService
 from app.services.prediction import PredictionService
@@ -117,12 +117,15 @@ async def _lifespan(app: FastAPI, *, settings: Settings, load_model: LoadModel) 
 
 
 def _load(load_model: LoadModel, path: Path) -> Classifier | None:
-    """Load the model; without one the service works, and says so."""
+    """Load the model. Without one the service works, and says so; with one that is not to be trusted it must not."""
     try:
         return load_model(path)
     except ArtifactMissingError:
         log.warning("model_missing", path=str(path), hint="python model_training/train_model.py makes one")
         return None
+    except ArtifactRefusedError as refusal:
+        log.critical("model_refused", path=str(path), code=refusal.code, reason=str(refusal))
+        raise
 
 
 async def _auth_service(settings: Settings) -> AuthService:

@@ -259,3 +259,13 @@ class TestReadingASignal:
         body[place % len(body)] = byte
         sample = read_json(bytes(body))
         assert (sample.record is None) == bool(sample.faults)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", "<f2", "<i2", ">i4", "<u8", "|i1"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_reads_every_kind_of_number(dtype: str, order: Literal["C", "F"]) -> None:
+    values = np.arange(24).astype(dtype).reshape(2, 12)
+    query = {name: str(value) for name, value in PATIENT.items()}
+    record = read_npy(encode_npy(np.array(values, order=order)), query).record
+    assert record is not None
+    np.testing.assert_array_equal(record.signal, np.arange(24, dtype=np.float32).reshape(2, 12))

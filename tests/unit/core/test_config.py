@@ -98,7 +98,7 @@ class TestReading:
 
     def test_cannot_be_changed_afterwards(self) -> None:
         with pytest.raises(ValidationError, match="frozen"):
-            make().port = 1
+            make().port = 1  # type: ignore[misc]  # as it should be
 
     def test_shows_no_secret(self) -> None:
         shown = repr(make(jwt_secret_key="canary-1", admin_password="canary-2", database_url="sqlite://canary-3"))

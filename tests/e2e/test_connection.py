@@ -1,0 +1,170 @@
+"""The edge: what a connection may do to a real server."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from app.api import guarded_protocol
+from tests.fixtures.ecg import encode, make_request, make_signal
+from tests.fixtures.server import LiveApp, read_until_closed
+
+Serve = Callable[..., LiveApp]
+
+HEALTH = b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n"
+FORWARD = b"POST /api/v1/forward HTTP/1.1\r\nHost: x\r\n"
+JSON = {"Content-Type": "application/json"}
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+class TestErrors:
+    def test_do_not_poison_the_connection(self, serve: Serve) -> None:
+        live = serve()
+
+        def fail() -> None:
+            raise RuntimeError
+
+        live.app.add_api_route("/broken", fail)
+        with httpx.Client(base_url=live.url) as client:
+            statuses = [
+                (client.get("/broken").status_code, client.get("/api/v1/health").status_code) for _ in range(20)
+            ]
+        assert statuses == [(500, 200)] * 20
+
+    def test_of_refused_bodies_do_not_either(self, serve: Serve) -> None:
+        live = serve(max_body_bytes=100_000)
+        with httpx.Client(base_url=live.url) as client:
+            for _ in range(5):
+                too_large = client.post("/api/v1/forward", content=b"x" * 150_000, headers=JSON)
+                wrong_type = client.post("/api/v1/forward", content=b"x" * 50_000)
+                assert (too_large.status_code, wrong_type.status_code) == (413, 415)
+                assert client.get("/api/v1/health").status_code == 200
+
+
+class TestHeaders:
+    def test_of_two_megabytes_are_refused(self, serve: Serve) -> None:
+        live = serve()
+        request = b"GET /api/v1/health HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + b"a" * 2_000_000 + b"\r\n\r\n"
+        with live.connect() as connection:
+            with contextlib.suppress(ConnectionError):  # closed before all was sent
+                connection.sendall(request)
+            answer = read_until_closed(connection)
+        assert answer == b"" or status(answer) == 431
+        assert httpx.get(f"{live.url}/api/v1/health").status_code == 200
+
+    def test_above_the_cap_are_refused_with_431(self, serve: Serve) -> None:
+        live = serve()
+        answer = live.exchange(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 40_000 + b"\r\n\r\n")
+        assert status(answer) == 431
+
+    def test_below_the_cap_are_taken(self, serve: Serve) -> None:
+        live = serve()
+        response = httpx.get(f"{live.url}/api/v1/health", headers={"X-Long": "a" * 20_000})
+        assert response.status_code == 200
+
+    def test_that_are_deep_json_in_a_token_are_401(self, serve: Serve) -> None:
+        live = serve()
+        token = "W1tb" * 5_000 + ".e30.AAAA"
+        response = httpx.get(f"{live.url}/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
+        assert response.status_code == 401
+
+
+class TestSlowCallers:
+    @pytest.fixture(autouse=True)
+    def _short_deadlines(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(guarded_protocol, "HEADER_DEADLINE_S", 0.3)
+        monkeypatch.setattr(guarded_protocol, "BODY_IDLE_DEADLINE_S", 0.3)
+
+    @pytest.mark.parametrize(
+        "start",
+        [
+            b"",
+            b"GET / HTT",
+            b"GET / HTTP/1.1\r\nHost: x\r\n",
+            FORWARD + b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+            HEALTH + b"GET / HTTP/1.1\r\nHo",
+        ],
+        ids=["nothing", "half a line", "half the headers", "half a body", "half a second request"],
+    )
+    def test_are_sent_away(self, serve: Serve, start: bytes) -> None:
+        answer = serve().exchange(start)
+        assert b"408 Request Timeout" in answer
+
+    def test_may_pause_between_pieces(self, serve: Serve) -> None:
+        live = serve()
+        body = encode(make_request(make_signal()[:2500:5], sampling_rate_hz=100))
+        head = b"Content-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        with live.connect() as connection:
+            connection.sendall(FORWARD + head)
+            size = len(body) // 5 + 1
+            for begin in range(0, len(body), size):
+                connection.sendall(body[begin : begin + size])
+                time.sleep(0.1)
+            answer = read_until_closed(connection)
+        assert status(answer) == 200
+
+    def test_do_not_hold_up_others(self, serve: Serve) -> None:
+        live = serve()
+        idle = [live.connect() for _ in range(50)]
+        assert httpx.get(f"{live.url}/api/v1/health").status_code == 200
+        for connection in idle:
+            connection.close()
+
+    def test_may_wait_between_requests(self, serve: Serve) -> None:
+        live = serve()
+        with httpx.Client(base_url=live.url) as client:
+            client.get("/api/v1/health")
+            time.sleep(0.5)
+            assert client.get("/api/v1/health").status_code == 200
+
+
+class TestSmuggling:
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            FORWARD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            FORWARD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+            FORWARD + b"Content-Length: -1\r\n\r\n",
+            FORWARD + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
+            b"GET @evil HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"nonsense\r\n\r\n",
+        ],
+    )
+    def test_is_answered_with_400_and_an_end(self, serve: Serve, request_: bytes) -> None:
+        assert status(serve().exchange(request_)) == 400
+
+
+class TestLoad:
+    def test_of_many_at_once_is_answered_or_sent_away_and_all_answers_are_kept(self, serve: Serve) -> None:
+        live = serve(compute_queue_size=8)
+        body = encode(make_request(make_signal()[:2500:5], sampling_rate_hz=100))
+
+        def post(_index: int) -> int:
+            return httpx.post(f"{live.url}/api/v1/forward", content=body, headers=JSON, timeout=30).status_code
+
+        with ThreadPoolExecutor(24) as pool:
+            statuses = list(pool.map(post, range(96)))
+        assert set(statuses) <= {200, 503}
+        total = httpx.get(f"{live.url}/api/v1/history").json()["total"]
+        assert total == statuses.count(200) > 0
+
+
+def test_stops_by_finishing_what_it_began(serve: Serve) -> None:
+    live = serve()
+    body = encode({"samples": [make_request(make_signal())] * 12})
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(httpx.post, f"{live.url}/api/v1/forward/batch", content=body, headers=JSON, timeout=30)
+        while not live.app.state.service.engine.admitted:
+            time.sleep(0.001)
+        live.server.should_exit = True
+        assert answer.result().status_code == 200
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.1", live.port), timeout=1):  # noqa: PT011
+        pass

@@ -1,0 +1,94 @@
+"""The process: how it starts, refuses to start, stops, and what it keeps."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.fixtures.ecg import encode, make_request, make_signal
+from tests.fixtures.server import PROJECT_DIR, StartService, environment
+
+JSON = {"Content-Type": "application/json"}
+
+
+def run(tmp_path: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Start the service in the expectation that it refuses."""
+    database = f"sqlite+aiosqlite:///{tmp_path / 'history.db'}"
+    return subprocess.run(
+        [sys.executable, "-m", "app.main"],
+        check=False,
+        cwd=PROJECT_DIR,
+        env=environment(**{"DATABASE_URL": database, **settings}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_starts_without_a_model_and_says_so(start_service: StartService) -> None:
+    service = start_service(MODEL_PATH="/nowhere/model.pkl")
+    health = httpx.get(f"{service.api}/health").json()
+    body = encode(make_request(make_signal()[:2500:5], sampling_rate_hz=100))
+    refused = httpx.post(f"{service.api}/forward", content=body, headers=JSON)
+    assert health == {"status": "healthy", "model_loaded": False}
+    assert (refused.status_code, refused.json()["type"]) == (503, "/errors/model-not-loaded")
+    assert httpx.get(f"{service.api}/history").json()["records"][0]["status_code"] == 503
+    assert service.stop() in {0, -15}
+
+
+def test_keeps_its_history_over_a_restart(start_service: StartService, tmp_path: Path) -> None:
+    settings = {
+        "DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'kept.db'}",
+        "MODEL_PATH": "/nowhere/model.pkl",
+        "ENVIRONMENT": "development",
+    }
+    first = start_service(**settings)
+    httpx.post(f"{first.api}/forward", content=b"{}", headers=JSON)
+    first.process.kill()
+    first.process.wait()
+    second = start_service(**settings)
+    assert httpx.get(f"{second.api}/history").json()["total"] == 1
+    second.stop()
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({}, "JWT_SECRET_KEY is the documented default"),
+        ({"JWT_SECRET_KEY": "k" * 32}, "ADMIN_PASSWORD is the documented default"),
+        ({"JWT_SECRET_KEY": "short", "ADMIN_PASSWORD": "correct horse"}, "JWT_SECRET_KEY is shorter than 32 bytes"),
+    ],
+)
+def test_refuses_an_insecure_production(tmp_path: Path, settings: dict[str, str], reason: str) -> None:
+    outcome = run(tmp_path, ENVIRONMENT="production", **settings)
+    assert outcome.returncode == 1
+    assert outcome.stderr.startswith("refusing to start: ")
+    assert reason in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_refuses_a_setting_that_cannot_be(tmp_path: Path) -> None:
+    outcome = run(tmp_path, PORT="eighty")
+    assert outcome.returncode == 1
+    assert "refusing to start: PORT: " in outcome.stderr
+
+
+def test_refuses_a_model_that_is_not_what_its_manifest_says(tmp_path: Path) -> None:
+    model = tmp_path / "model.pkl"
+    model.write_bytes(b"not a model")
+    outcome = run(tmp_path, MODEL_PATH=str(model), PORT="0")
+    assert outcome.returncode != 0
+
+
+def test_writes_logs_for_machines_in_production(start_service: StartService) -> None:
+    service = start_service(
+        ENVIRONMENT="production",
+        JWT_SECRET_KEY="k" * 32,
+        ADMIN_PASSWORD="correct horse battery",
+        MODEL_PATH="/nowhere/model.pkl",
+    )
+    assert httpx.get(f"{service.api}/history").status_code == 401
+    service.stop()
+    assert all(line.startswith("{") for line in service.log.read_text().splitlines())
