@@ -1,5 +1,6 @@
 """Making engines: the promises of durability and the timeouts live here, for the service, its tests and migrations."""
 
+import errno
 import sqlite3
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -42,6 +43,7 @@ class _Cursor(Protocol):
 
 class _Connection(Protocol):
     def cursor(self) -> _Cursor: ...
+    def close(self) -> None: ...
 
 
 def sqlite_writer(address: URL) -> AsyncEngine:
@@ -116,12 +118,22 @@ def _sqlite_engine(address: URL, *, mode: str, pool_size: int | None) -> AsyncEn
         if pool_size is None
         else {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": POOL_TIMEOUT_S}
     )
-    return create_async_engine(
-        URL.create(address.drivername, database=_file_uri(sqlite_file(address), mode=mode), query={"uri": "true"}),
+    file = sqlite_file(address)
+    engine = create_async_engine(
+        URL.create(address.drivername, database=_file_uri(file, mode=mode), query={"uri": "true"}),
         hide_parameters=True,
         connect_args={"isolation_level": None},  # transactions begin where this module says, not in the driver
         **pool,
     )
+    needed = file.parent if mode == "rwc" else file
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def look_first(*_: object) -> None:
+        # An open that fails in the driver leaves its thread to end by itself, at worst after the event loop.
+        if not needed.exists():
+            raise FileNotFoundError(errno.ENOENT, "unable to open database file", str(needed))
+
+    return engine
 
 
 def _file_uri(file: Path, *, mode: str) -> str:
@@ -132,7 +144,11 @@ def _file_uri(file: Path, *, mode: str) -> str:
 def _listen(engine: AsyncEngine, *, pragmas: tuple[str, ...], begin: str) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: _Connection, _record: object) -> None:
-        _apply(connection, pragmas)
+        try:
+            _apply(connection, pragmas)
+        except BaseException:  # the pool never gets to know this connection, and its thread would stay
+            connection.close()
+            raise
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin_transaction(connection: Connection) -> None:
