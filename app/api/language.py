@@ -1,8 +1,5 @@
 """Which language the caller reads."""
 
-from typing import Annotated
-
-from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from app.core.messages import Language
@@ -40,6 +37,3 @@ def _quality(parameters: str) -> float:
 def request_language(connection: HTTPConnection) -> Language:
     """Return the language of a request."""
     return choose_language(connection.headers.get("accept-language"))
-
-
-LanguageDep = Annotated[Language, Depends(request_language)]

@@ -7,9 +7,8 @@ from fastapi import APIRouter, Path
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from app.api.deps import StateDep
+from app.api.deps import LanguageDep, StateDep
 from app.api.errors import problem_response, problem_responses, problem_type
-from app.api.language import LanguageDep
 from app.core.constants import API_PREFIX
 from app.core.exceptions import NotFound, ServiceError, StorageUnavailable
 from app.core.messages import Language, describe_error

@@ -258,6 +258,12 @@ class TestRefusesInvalidInput:
     async def test_refuses_a_body_without_a_type(self, client: httpx.AsyncClient, ecg_body: bytes) -> None:
         assert (await client.post("/forward", content=ecg_body)).status_code == 415
 
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "identity, gzip"])
+    async def test_refuses_compressed_bodies(self, client: httpx.AsyncClient, encoding: str) -> None:
+        headers = {**JSON, "Content-Encoding": encoding}
+        response = await client.post("/forward", content=b"\x1f\x8b" * 100, headers=headers)
+        assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
+
     async def test_takes_a_type_with_parameters(self, client: httpx.AsyncClient, request_with: Body) -> None:
         headers = {"Content-Type": "Application/JSON; charset=utf-8"}
         assert (await client.post("/forward", content=request_with(), headers=headers)).status_code == 200

@@ -15,6 +15,7 @@ from app.models.ecg import Batch, Sample
 __all__ = ["BATCH_READERS", "READERS", "BodyBudget", "Upload", "choose_reader"]
 
 _JSON: Final = "application/json"
+_PLAIN: Final = "identity"
 
 READERS: Final[Mapping[str, tuple[Source, Callable[[Upload], Sample]]]] = MappingProxyType(
     {
@@ -32,15 +33,17 @@ BATCH_READERS: Final[Mapping[str, tuple[Source, Callable[[Upload], Batch]]]] = M
 Reader = TypeVar("Reader")
 
 
-def choose_reader(content_type: str | None, readers: Mapping[str, tuple[Source, Reader]]) -> tuple[Source, Reader]:
+def choose_reader(headers: Mapping[str, str], readers: Mapping[str, tuple[Source, Reader]]) -> tuple[Source, Reader]:
     """Return the form of the body and what reads it.
 
     Raises
     ------
     UnsupportedContentType
-        No reader takes that type; the answer names those that are taken.
+        No reader takes that type, or the body is compressed; the answer names what is taken.
     """
-    media_type = (content_type or "").partition(";")[0].strip().lower()
+    if headers.get("content-encoding", _PLAIN).strip().lower() != _PLAIN:
+        raise UnsupportedContentType(headers={"Accept-Encoding": _PLAIN})
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in readers:
         raise UnsupportedContentType(headers={"Accept": ", ".join(readers)})
     return readers[media_type]

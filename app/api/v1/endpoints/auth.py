@@ -24,7 +24,7 @@ MAX_PASSWORD_CHARACTERS: Final = 1024
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-def _require_form(request: Request) -> None:
+async def _require_form(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in _FORMS:
         raise UnsupportedContentType(headers={"Accept": ", ".join(_FORMS)})

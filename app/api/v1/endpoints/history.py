@@ -6,9 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator
 
-from app.api.deps import AdminDep, HistoryDep, HistoryReaderDep
+from app.api.deps import AdminDep, HistoryDep, HistoryReaderDep, LanguageDep
 from app.api.errors import problem_responses
-from app.api.language import LanguageDep
 from app.api.presenting import present_history, present_stats
 from app.core.exceptions import AdminRequired, InvalidInput, NotAuthenticated, StorageUnavailable
 from app.core.messages import explain

@@ -6,10 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 
-from app.api.deps import RequestIdDep, StateDep
+from app.api.deps import LanguageDep, RequestIdDep, StateDep
 from app.api.errors import problem_responses
 from app.api.forward_docs import BATCH_BODY, FORWARD_BODY
-from app.api.language import LanguageDep
 from app.api.parsing import BATCH_READERS, READERS, choose_reader
 from app.api.presenting import present_batch, present_prediction
 from app.core.constants import RequestType, Source
@@ -48,7 +47,7 @@ async def forward(
     """Classify one ECG."""
     intake = Intake(request_id=request_id, source=Source.UNKNOWN)
     try:
-        source, read = choose_reader(request.headers.get("content-type"), READERS)
+        source, read = choose_reader(request.headers, READERS)
         async with state.bodies.receive(request, state.settings.max_body_bytes) as upload:
             intake = Intake(request_id=request_id, source=source, size_bytes=len(upload.body))
             prediction = await state.prediction.classify(partial(read, upload), intake)
@@ -66,7 +65,7 @@ async def forward_batch(
     """Classify 1-256 ECGs; nothing is predicted unless all of them are valid."""
     intake = Intake(request_id=request_id, source=Source.UNKNOWN)
     try:
-        source, split = choose_reader(request.headers.get("content-type"), BATCH_READERS)
+        source, split = choose_reader(request.headers, BATCH_READERS)
         async with state.bodies.receive(request, state.settings.max_batch_body_bytes) as upload:
             intake = Intake(request_id=request_id, source=source, size_bytes=len(upload.body))
             results = await state.prediction.classify_batch(partial(split, upload), intake)
