@@ -72,6 +72,7 @@ def create_app(settings: Settings | None = None, *, load_model: LoadModel = arti
     add_error_handlers(app)
     app.include_router(pages.router)
     app.include_router(docs.router)
+    app.mount(docs.ASSETS_URL, docs.docs_assets())
     app.include_router(v1.router)
     app.openapi = partial(complete_schema, app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app

@@ -1,4 +1,4 @@
-"""Swagger UI and ReDoc, under a content policy that lets in their assets and nothing else."""
+"""Swagger UI and ReDoc from this service's own files, so that they work without a network."""
 
 import base64
 import hashlib
@@ -8,13 +8,14 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html, get_swagger_ui_oauth2_redirect_html
 from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
 
 router = APIRouter(include_in_schema=False)
 
 OPENAPI_URL: Final = "/openapi.json"
 REDIRECT_URL: Final = "/docs/oauth2-redirect"
+ASSETS_URL: Final = "/docs/assets"
 _TITLE: Final = "ECG service"
-_CDN: Final = "https://cdn.jsdelivr.net"
 _FAVICON: Final = "data:,"
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
@@ -27,6 +28,8 @@ async def read_swagger() -> HTMLResponse:
             openapi_url=OPENAPI_URL,
             title=_TITLE,
             oauth2_redirect_url=REDIRECT_URL,
+            swagger_js_url=f"{ASSETS_URL}/swagger-ui-bundle.js",
+            swagger_css_url=f"{ASSETS_URL}/swagger-ui.css",
             swagger_favicon_url=_FAVICON,
             swagger_ui_parameters={"persistAuthorization": True, "defaultModelsExpandDepth": 0},
         )
@@ -43,19 +46,32 @@ async def read_swagger_redirect() -> HTMLResponse:
 async def read_redoc() -> HTMLResponse:
     """Show the API, to be read."""
     return _with_policy(
-        get_redoc_html(openapi_url=OPENAPI_URL, title=_TITLE, redoc_favicon_url=_FAVICON, with_google_fonts=False)
+        get_redoc_html(
+            openapi_url=OPENAPI_URL,
+            title=_TITLE,
+            redoc_js_url=f"{ASSETS_URL}/redoc.standalone.js",
+            redoc_favicon_url=_FAVICON,
+            with_google_fonts=False,
+        )
     )
+
+
+def docs_assets() -> StaticFiles:
+    """Return the files of both, as a package of their own keeps them."""
+    return StaticFiles(packages=[("fastapi_offline", "static")])
 
 
 def _with_policy(page: HTMLResponse) -> HTMLResponse:
-    """Allow the scripts that are in the page, by their digests, and the assets of the one host they come from."""
+    """Allow this service's files, and the scripts that are in the page by their digests."""
     scripts = _INLINE_SCRIPT.findall(bytes(page.body).decode())
-    digests = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts
-    )
+    digests = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     page.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; script-src {_CDN} {digests}; style-src {_CDN} 'unsafe-inline'; font-src {_CDN} data:; "
-        "img-src 'self' data: https://cdn.redoc.ly; connect-src 'self'; worker-src blob:; "
+        f"default-src 'none'; script-src 'self' {digests}; style-src 'self' 'unsafe-inline'; font-src 'self' data:; "
+        "img-src 'self' data:; connect-src 'self'; worker-src blob:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return page
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -1,5 +1,6 @@
 """What all answers have in common: ids, headers, errors, and the addresses outside the versioned API."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -192,6 +193,19 @@ class TestDocumentation:
             assert "openapi.json" in response.text
             assert "script-src" in policy
             assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
+
+    async def test_needs_no_other_host(self, client: httpx.AsyncClient) -> None:
+        for path in ("/docs", "/redoc"):
+            page = (await client.get(ROOT + path)).text
+            addresses = re.findall(r'(?:src|href)="([^"]*)"', page)
+            assert not re.search(r"https?://", page)
+            for address in addresses:
+                if not address.startswith("data:"):
+                    assert (await client.get(ROOT + address)).status_code == 200
+
+    @pytest.mark.parametrize("name", ["../__init__.py", "..%2f__init__.py", "nothing.js", "%00"])
+    async def test_gives_out_no_other_file(self, client: httpx.AsyncClient, name: str) -> None:
+        assert (await client.get(f"{ROOT}/docs/assets/{name}")).status_code == 404
 
     async def test_describes_the_raw_bodies_with_an_example_that_works(self, client: httpx.AsyncClient) -> None:
         schema = (await client.get(f"{ROOT}/openapi.json")).json()
