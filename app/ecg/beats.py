@@ -25,6 +25,7 @@ _REACH: Final = 40  # 80 ms, in samples
 _SEARCH: Final = np.arange(-_REACH, _REACH + 1)
 _APART: Final = SAMPLING_RATE_HZ // 5
 _QRS: Final = slice(R_INDEX - 15, R_INDEX + 16)  # 60 ms each side
+_QRS_OFFSETS: Final = _OFFSETS[_QRS]
 _COMPARED: Final = slice(R_INDEX - 15, R_INDEX + 90)  # QRS, ST and most of T
 _LAGS: Final = np.arange(-12, 13)  # 24 ms each side, in samples
 MIN_LIKENESS: Final = 0.85
@@ -141,10 +142,12 @@ def _usual(windows: FloatArray) -> BoolArray:
 
 def _aligned(lively: FloatArray, r_peaks: IntArray, usual: BoolArray) -> IntArray:
     """Shift each usual beat by the lag at which its QRS fits the average QRS best."""
-    template = _windows(lively, r_peaks[usual]).mean(axis=0)[:, _QRS]
-    offsets = _LAGS[:, None] + _OFFSETS[_QRS]
-    index = np.clip(r_peaks[usual][:, None, None] + offsets, 0, lively.shape[1] - 1)
-    fit = np.einsum("lbko,lo->bk", lively[:, index], template)
+    width = _QRS_OFFSETS[-1] - _QRS_OFFSETS[0] + 1
+    reach = np.arange(_QRS_OFFSETS[0] + _LAGS[0], _QRS_OFFSETS[-1] + _LAGS[-1] + 1)
+    around = lively[:, np.clip(r_peaks[usual][:, None] + reach, 0, lively.shape[1] - 1)]
+    shifted = np.lib.stride_tricks.sliding_window_view(around, width, axis=2)[..., ::_STEP]
+    template = shifted[:, :, len(_LAGS) // 2].mean(axis=1)
+    fit = np.einsum("lbko,lo->bk", shifted, template)
     moved = r_peaks.copy()
     moved[usual] += _LAGS[np.argmax(fit, axis=1)]
     return moved

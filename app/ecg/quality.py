@@ -78,12 +78,14 @@ def _longest_run(mask: BoolArray) -> int:
 
 
 def _saturated(signal: FloatArray) -> BoolArray:
+    """Find leads that stay at their highest or lowest value for over 100 ms."""
     highest, lowest = signal.max(axis=1), signal.min(axis=1)
     saturated = np.zeros(len(signal), np.bool_)
-    for rail in (highest, lowest):
-        at_rail = signal == rail[:, None]
-        for lead in np.flatnonzero((at_rail.sum(axis=1) > RAIL_SAMPLES) & (highest - lowest > MIN_RAIL_RANGE_MV)):
-            saturated[lead] |= _longest_run(at_rail[lead]) > RAIL_SAMPLES
+    for lead in np.flatnonzero(highest - lowest > MIN_RAIL_RANGE_MV):
+        for rail in (highest[lead], lowest[lead]):
+            at_rail = signal[lead] == rail
+            if np.count_nonzero(at_rail) > RAIL_SAMPLES:
+                saturated[lead] |= _longest_run(at_rail) > RAIL_SAMPLES
     return saturated
 
 

@@ -92,9 +92,13 @@ def _spread(view: View) -> FloatArray:
     """Deviation of single beats from the average: per part of the beat over all leads, and per lead before the QRS."""
     analysis = view.analysis
     scale = np.where(np.isnan(analysis.scale), np.inf, analysis.scale)
-    power = np.square(analysis.beats.windows - analysis.beats.average).mean(axis=0) / np.square(scale)[:, None]
-    before = slice(max(0, view.onset - 50), view.onset)
-    parts = (slice(view.onset, view.offset + 1), slice(view.offset, view.t_end), before)
+    first = max(0, view.onset - 50)
+    read = slice(first, view.t_end)
+    deviation = analysis.beats.windows[:, :, read] - analysis.beats.average[:, read]
+    power = np.einsum("blt,blt->lt", deviation, deviation) / (len(deviation) * np.square(scale)[:, None])
+    onset, offset = view.onset - first, view.offset - first
+    before = slice(0, onset)
+    parts = (slice(onset, offset + 1), slice(offset, view.t_end - first), before)
     together = [power[:, part].mean() for part in parts]
     spread: FloatArray = np.sqrt(np.concatenate([together, power[:, before].mean(axis=1)]))
     return spread
