@@ -1,5 +1,6 @@
 """From the service's values to the shapes of the answers."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -54,7 +55,10 @@ def _details(prediction: Prediction, language: Language) -> dict[str, object]:
             )
             for notice in (*prediction.prepared.notices, *prediction.classification.notices)
         ],
-        "measurements": asdict(prediction.classification.measurements),
+        "measurements": {
+            name: value if value is not None and math.isfinite(value) else None
+            for name, value in asdict(prediction.classification.measurements).items()
+        },
         "timing_ms": dict(prediction.timing_ms),
     }
 

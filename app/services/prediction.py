@@ -1,12 +1,16 @@
 """From an ECG that arrived to a recorded diagnosis."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from app.core.constants import RequestType, Source
 from app.core.exceptions import FieldError, InvalidInput, ModelNotLoaded, ProcessingFailed, ServiceError
+from app.core.logging import code_places
 from app.core.messages import with_reason
 from app.database.repositories.history import HistoryEntry
 from app.ecg.errors import InvalidECG, UnusableECG
@@ -15,6 +19,8 @@ from app.ml.classifier import Classification, Classifier
 from app.ml.engine import Desk, Engine
 from app.models.ecg import Batch, Read, Sample
 from app.services.history import HistoryService
+
+log = structlog.get_logger(__name__)
 
 MAX_ERRORS: Final = 10
 _PLACES: Final = {
@@ -227,15 +233,26 @@ def _examine(case: _Case, read: Read, submitted_s: float) -> None:
 
 
 def _classify(case: _Case, classifier: Classifier) -> None:
-    """Measure and diagnose what was prepared."""
+    """Measure and diagnose what was prepared; whatever goes wrong in the model is this ECG's own misfortune."""
     if case.prepared is None:
         return
     try:
-        case.classification = classifier.classify(case.prepared)
+        result = classifier.classify(case.prepared)
     except UnusableECG as refusal:
         case.error = ProcessingFailed(errors=[_fault(case.loc, refusal)])
-    else:
-        case.timing_ms.update(case.classification.timing_ms)
+        return
+    except Exception as error:  # noqa: BLE001
+        # A bug, but the contract promises an answer and its siblings in the batch theirs. What it says may be a
+        # patient's data, so only where it happened is logged.
+        log.error("model_failed", error=type(error).__name__, places=code_places(error.__traceback__))  # noqa: TRY400
+        case.error = ProcessingFailed()
+        return
+    if not all(map(math.isfinite, result.diagnosis.probabilities.values())):
+        log.error("model_answered_nan", model=classifier.version)
+        case.error = ProcessingFailed()
+        return
+    case.classification = result
+    case.timing_ms.update(result.timing_ms)
 
 
 def _fault(loc: tuple[str | int, ...], refusal: InvalidECG | UnusableECG) -> FieldError:

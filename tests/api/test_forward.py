@@ -1,6 +1,7 @@
 """POST /forward."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 
 from app.core.constants import SUPERCLASSES
-from tests.fixtures.app import JSON, StartClient, load_nothing
+from app.ecg.pipeline import PreparedECG
+from app.ml.classifier import Classification
+from tests.fixtures.app import JSON, RateClassifier, StartClient, load_nothing
 from tests.fixtures.ecg import PATIENT, encode, encode_npy, make_request, make_signal, without
 
 NORMAL = {"class_index": 0, "class_name": "N", "class_description": "Normal ECG"}
@@ -302,6 +305,43 @@ class TestRefusesWhatTheModelCannotProcess:
         )
         assert response.json()["detail"] == "The model could not process the data"
         assert response.headers["content-language"] == "en"
+
+
+class TestSurvivesItsModel:
+    @pytest.fixture
+    async def broken(self, start: StartClient) -> httpx.AsyncClient:
+        """A client of a service whose model fails on fast hearts and answers NaN on slow ones."""
+
+        class Broken(RateClassifier):
+            def classify(self, prepared: PreparedECG) -> Classification:
+                result = super().classify(prepared)
+                if result.diagnosis.class_name == "S":
+                    raise ValueError(f"canary {prepared.patient.age_years}")
+                if result.measurements.heart_rate_bpm < 55:
+                    probabilities = dict.fromkeys(SUPERCLASSES, float("nan"))
+                    return replace(result, diagnosis=replace(result.diagnosis, probabilities=probabilities))
+                return result
+
+        return await start(load_model=lambda _path: Broken())
+
+    @pytest.mark.parametrize("heart_rate_bpm", [130, 45])
+    async def test_answers_403_when_it_fails(
+        self, broken: httpx.AsyncClient, heart_rate_bpm: float, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        response = await post(broken, encode(make_request(make_signal(heart_rate_bpm=heart_rate_bpm))))
+        assert response.status_code == 403
+        assert response.json()["detail"] == "Модель не смогла обработать данные"
+        assert "errors" not in response.json()
+        assert (await last_record(broken))["status_code"] == 403
+        assert "canary" not in "".join(capsys.readouterr())
+
+    async def test_answers_the_rest_of_a_batch(self, broken: httpx.AsyncClient) -> None:
+        samples = [make_request(make_signal(heart_rate_bpm=rate)) for rate in (70, 130)]
+        response = await broken.post("/forward/batch", content=encode({"samples": samples}), headers=JSON)
+        assert response.json() == {
+            "predictions": [NORMAL, None],
+            "errors": [{"index": 1, "detail": "Модель не смогла обработать данные"}],
+        }
 
 
 class TestAnswersLater:

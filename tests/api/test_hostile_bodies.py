@@ -178,7 +178,16 @@ async def test_answers_400_to_a_broken_npy(client: httpx.AsyncClient, body: byte
 
 
 @pytest.mark.parametrize(
-    "params", [{}, {**PATIENT, "sex": "x"}, {**PATIENT, "age": "nan"}, {**PATIENT, "weight": "inf"}]
+    "params",
+    [
+        {},
+        {**PATIENT, "sex": "x"},
+        {**PATIENT, "age": "nan"},
+        {**PATIENT, "weight": "inf"},
+        {**PATIENT, "agee": 1},
+        {**PATIENT, "shape": "[5000,12]"},
+        {**PATIENT, "age": ["55", "56"]},
+    ],
 )
 async def test_answers_400_to_an_npy_with_another_patient(client: httpx.AsyncClient, params: dict[str, Any]) -> None:
     headers = {"Content-Type": "application/x-npy"}
@@ -265,7 +274,7 @@ class TestReadingASignal:
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_reads_every_kind_of_number(dtype: str, order: Literal["C", "F"]) -> None:
     values = np.arange(24).astype(dtype).reshape(2, 12)
-    query = {name: str(value) for name, value in PATIENT.items()}
+    query = [(name, str(value)) for name, value in PATIENT.items()]
     record = read_npy(encode_npy(np.array(values, order=order)), query).record
     assert record is not None
     np.testing.assert_array_equal(record.signal, np.arange(24, dtype=np.float32).reshape(2, 12))

@@ -2,16 +2,19 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
 
+from app.api.faults import MAX_FAULTS
 from app.api.parsing.fields import check_fields, make_record
 from app.core.exceptions import FieldError
 from app.ecg.record import FloatArray
 from app.models.ecg import ECGFields, Sample
 
+_FIELDS: Final = tuple(ECGFields.model_fields)
+_OPTIONS: Final = ("details",)
 _DIMENSIONS: Final = 2
 _HEADER = re.compile(
     rb"\x93NUMPY(?:\x01\x00..|[\x02\x03]\x00....)"
@@ -22,14 +25,19 @@ _HEADER = re.compile(
 """What NumPy writes. Its own reader evaluates the header as Python, which takes more than arrays of numbers."""
 
 
-def read_npy(body: bytes | bytearray, query: Mapping[str, str]) -> Sample:
+def read_npy(body: bytes | bytearray, query: Sequence[tuple[str, str]]) -> Sample:
     """Read the array and the fields of the query; `leads` are separated by commas."""
-    values: dict[str, object] = {name: value for name, value in query.items() if name in ECGFields.model_fields}
+    names = [name for name, _ in query if name not in _OPTIONS]
+    values: dict[str, object] = {name: value for name, value in query if name in _FIELDS}
     if "leads" in values:
-        values["leads"] = query["leads"].split(",")
+        values["leads"] = str(values["leads"]).split(",")
     fields, known, faults = check_fields(ECGFields, values, ("query",), as_text=True)
-    if fields is None:
-        return Sample(known=known, faults=faults)
+    if any(name not in _FIELDS for name in names):
+        faults = (*faults, FieldError(loc=("query",), type="unknown_field", params={"known": ", ".join(_FIELDS)}))
+    elif len(set(names)) != len(names):
+        faults = (*faults, FieldError(loc=("query",), type="duplicate_key"))
+    if faults or fields is None:
+        return Sample(known=known, faults=faults[:MAX_FAULTS])
     matrix = _matrix(body)
     if isinstance(matrix, str):
         return Sample(known=known, faults=(FieldError(loc=("body",), type=matrix),))

@@ -1,6 +1,6 @@
 """Receiving a body, within the caps."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class Upload:
     """A body and the query that came with it."""
 
     body: bytearray
-    query: Mapping[str, str]
+    query: Sequence[tuple[str, str]]
 
 
 class BodyBudget:
@@ -46,6 +46,6 @@ class BodyBudget:
                     raise Overloaded
                 self._left -= len(chunk)
                 body += chunk
-            yield Upload(body=body, query=request.query_params)
+            yield Upload(body=body, query=request.query_params.multi_items())
         finally:
             self._left += len(body)
