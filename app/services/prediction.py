@@ -4,7 +4,8 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import structlog
 
@@ -21,6 +22,8 @@ from app.models.ecg import Batch, Read, Sample
 from app.services.history import HistoryService
 
 log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
 
 MAX_ERRORS: Final = 10
 _PLACES: Final = {
@@ -221,31 +224,18 @@ def _examine(case: _Case, read: Read, submitted_s: float) -> None:
     if case.sample.record is None:
         case.error = InvalidInput(errors=case.sample.faults)
         return
-    try:
-        case.prepared = prepare(case.sample.record)
-    except InvalidECG as refusal:
-        case.error = InvalidInput(errors=[_fault(case.loc, refusal)])
-    except UnusableECG as refusal:
-        case.error = ProcessingFailed(errors=[_fault(case.loc, refusal)])
+    case.prepared = _attempt(case, partial(prepare, case.sample.record))
     # The record's matrix is not needed any more, and a batch may hold hundreds of them.
     case.sample = Sample(known=case.sample.known)
     case.timing_ms["prepare"] = _ms_since(decoded_s)
 
 
 def _classify(case: _Case, classifier: Classifier) -> None:
-    """Measure and diagnose what was prepared; whatever goes wrong in the model is this ECG's own misfortune."""
+    """Measure and diagnose what was prepared."""
     if case.prepared is None:
         return
-    try:
-        result = classifier.classify(case.prepared)
-    except UnusableECG as refusal:
-        case.error = ProcessingFailed(errors=[_fault(case.loc, refusal)])
-        return
-    except Exception as error:  # noqa: BLE001
-        # A bug, but the contract promises an answer and its siblings in the batch theirs. What it says may be a
-        # patient's data, so only where it happened is logged.
-        log.error("model_failed", error=type(error).__name__, places=code_places(error.__traceback__))  # noqa: TRY400
-        case.error = ProcessingFailed()
+    result = _attempt(case, partial(classifier.classify, case.prepared))
+    if result is None:
         return
     if not all(map(math.isfinite, result.diagnosis.probabilities.values())):
         log.error("model_answered_nan", model=classifier.version)
@@ -253,6 +243,22 @@ def _classify(case: _Case, classifier: Classifier) -> None:
         return
     case.classification = result
     case.timing_ms.update(result.timing_ms)
+
+
+def _attempt(case: _Case, compute: Callable[[], Result]) -> Result | None:
+    """Return the result, or put what went wrong into the case: it is this ECG's own misfortune, whatever it is."""
+    try:
+        return compute()
+    except InvalidECG as refusal:
+        case.error = InvalidInput(errors=[_fault(case.loc, refusal)])
+    except UnusableECG as refusal:
+        case.error = ProcessingFailed(errors=[_fault(case.loc, refusal)])
+    except Exception as error:  # noqa: BLE001
+        # A bug, but the contract promises an answer, and its siblings in the batch theirs. What it says may be a
+        # patient's data, so only where it happened is logged.
+        log.error("processing_failed", error=type(error).__name__, places=code_places(error.__traceback__))  # noqa: TRY400
+        case.error = ProcessingFailed()
+    return None
 
 
 def _fault(loc: tuple[str | int, ...], refusal: InvalidECG | UnusableECG) -> FieldError:
