@@ -9,7 +9,14 @@ from typing import Final
 _PROJECT_DIR: Final = Path(__file__).resolve().parent.parent
 _SIGNAL_CODE: Final = ("app/ecg", "app/ml/net.py")
 _SIGNAL_LIBRARIES: Final = ("numpy", "scipy", "sleepecg")
-_MEMBER_CODE: Final = (*_SIGNAL_CODE, "app/ml/compiled.py", "model_training/recipes.py", "model_training/net")
+_MEMBER_CODE: Final = (
+    *_SIGNAL_CODE,
+    "app/ml/compiled.py",
+    "app/ml/statements.py",
+    "model_training/net",
+    "model_training/recipes.py",
+    "model_training/statements.py",
+)
 _MEMBER_LIBRARIES: Final = (*_SIGNAL_LIBRARIES, "scikit-learn")
 
 

@@ -61,7 +61,7 @@ class ExtraTrees(Recipe):
             max_features=self.max_features,
             random_state=seed,
         )
-        return forest.fit(_without_empty_columns(data.features), data.labels)
+        return forest.fit(without_empty_columns(data.features), data.labels)
 
     def logits(self, fitted: ExtraTreesClassifier, data: TrainingSet) -> FloatArray:
         """Log-odds of the mean vote."""
@@ -93,7 +93,7 @@ class Boosting(Recipe):
 
     def fit(self, data: TrainingSet, seed: int) -> list[HistGradientBoostingClassifier]:
         """Fit five boosters; no early stopping, so that no record is held back."""
-        features = _without_empty_columns(data.features)
+        features = without_empty_columns(data.features)
         return [
             HistGradientBoostingClassifier(
                 max_iter=self.n_rounds,
@@ -119,6 +119,6 @@ class Boosting(Recipe):
         )
 
 
-def _without_empty_columns(features: NDArray[np.float32]) -> NDArray[np.float32]:
+def without_empty_columns(features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Put zeros where a feature is missing in every record: scikit-learn cannot bin nothing; no tree will split it."""
     return np.where(np.isnan(features).all(axis=0), np.float32(0), features)

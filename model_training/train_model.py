@@ -34,6 +34,7 @@ from model_training.report import format_metrics  # noqa: E402
 from model_training.sources import DataError, Source, open_source  # noqa: E402
 from model_training.sources.opening import SYNTHETIC  # noqa: E402
 from model_training.sources.synthetic import DEFAULT_RECORDS  # noqa: E402
+from model_training.statements import StatementBoosters  # noqa: E402
 from model_training.workers import hired_workers  # noqa: E402
 
 DEFAULT_DATA: Final = PROJECT_DIR / "datasets" / "ptb-xl"
@@ -107,7 +108,11 @@ def _card_folder(asked: Path | None, folder: Path) -> Path | None:
 
 
 def _recipes(options: argparse.Namespace) -> list[Recipe]:
-    recipes: list[Recipe] = [ExtraTrees(n_trees=options.trees), Boosting(n_rounds=options.rounds)]
+    recipes: list[Recipe] = [
+        ExtraTrees(n_trees=options.trees),
+        Boosting(n_rounds=options.rounds),
+        StatementBoosters(n_rounds=min(options.rounds, StatementBoosters.n_rounds)),
+    ]
     if options.no_net:
         return recipes
     if installed("torch"):

@@ -3,7 +3,7 @@
 The file holds a plain dictionary::
 
     {"format": 1,
-     "members": {name: fitted estimator, list of one fitted estimator a class, or arrays of a waveform net},
+     "members": {name: fitted estimator, list of one a class, or what a waveform net or statements need},
      "coefficients": array (n_members, 5),
      "intercepts": array (5,)}
 
@@ -23,7 +23,10 @@ from app.core.constants import SUPERCLASSES
 from app.ecg.pipeline import PreparedECG
 from app.ml.errors import CorruptArtifactError
 from app.ml.forest import CompiledBoosting, CompiledForest
-from app.ml.net import PAYLOAD_KIND, WaveformNet
+from app.ml.net import PAYLOAD_KIND as NET_KIND
+from app.ml.net import WaveformNet
+from app.ml.statements import PAYLOAD_KIND as STATEMENTS_KIND
+from app.ml.statements import StatementBoosting
 
 FloatArray = NDArray[np.float64]
 
@@ -70,7 +73,7 @@ def forest_logits(probabilities: FloatArray) -> FloatArray:
 
 
 def compile_member(fitted: Any) -> Member:
-    """Give a fitted estimator, a list of one a class, or the arrays of a net its fast form.
+    """Give a fitted estimator, a list of one a class, or a described member its fast form.
 
     Raises
     ------
@@ -85,8 +88,10 @@ def compile_member(fitted: Any) -> Member:
         if len(fitted) != N_CLASSES:
             raise CorruptArtifactError("there is not one booster a class")
         return BoostingMember(CompiledBoosting.from_sklearn(fitted))
-    if isinstance(fitted, Mapping) and fitted.get("kind") == PAYLOAD_KIND:
+    if isinstance(fitted, Mapping) and fitted.get("kind") == NET_KIND:
         return WaveformNet.from_payload(fitted)
+    if isinstance(fitted, Mapping) and fitted.get("kind") == STATEMENTS_KIND:
+        return StatementBoosting.from_payload(fitted)
     raise CorruptArtifactError("a member of the ensemble is of no known kind")
 
 
