@@ -9,7 +9,6 @@ class ErrorCode(StrEnum):
     NOT_A_MATRIX = "not_a_matrix"  # expected
     NOT_NUMERIC = "not_numeric"
     UNKNOWN_UNITS = "unknown_units"  # expected
-    UNKNOWN_LEAD = "unknown_lead"  # position
     DUPLICATE_LEAD = "duplicate_lead"  # lead
     MISSING_LEADS = "missing_leads"  # leads
     WRONG_LEAD_COUNT = "wrong_lead_count"  # expected, received

@@ -28,7 +28,8 @@ MAX_LAW_RESIDUAL_MV: Final = 0.05
 REVERSAL_CORRELATION: Final = -0.3
 MAX_BAD_LEADS: Final = 3
 
-_I, _II, _AVR, _V1, _V6 = (LEADS.index(lead) for lead in ("I", "II", "aVR", "V1", "V6"))
+_COMPARED: Final = [LEADS.index(lead) for lead in ("I", "II", "aVR", "V1", "V5", "V6")]
+_I, _II, _AVR, _V1, _V5, _V6 = range(len(_COMPARED))
 
 
 class LeadQuality(StrEnum):
@@ -95,17 +96,16 @@ def _names(mask: BoolArray) -> list[str]:
 
 def _reversals(filtered: FloatArray, flat: BoolArray) -> list[Notice]:
     """Compare leads that look alike in a heart on the left with every electrode in place."""
-    if flat[[_I, _II, _AVR, _V1, _V6]].any():
+    if flat[_COMPARED].any():
         return []
-    centred = filtered[[_I, _II, _AVR, _V1, _V6]]
-    centred = centred / np.sqrt(np.square(centred).sum(axis=1, keepdims=True))
-    with_v6 = centred @ centred[-1]
-    notices = []
-    if with_v6[0] < REVERSAL_CORRELATION or (with_v6[1] < REVERSAL_CORRELATION and with_v6[2] > -REVERSAL_CORRELATION):
-        notices.append(notice(NoticeCode.LIMB_LEADS_REVERSED))
-    if with_v6[0] < REVERSAL_CORRELATION < -REVERSAL_CORRELATION < centred[0] @ centred[3]:
-        notices.append(notice(NoticeCode.CHEST_LEADS_REVERSED))
-    return notices
+    leads = filtered[_COMPARED]
+    norm = np.sqrt(np.square(leads).sum(axis=1))
+    likeness = leads @ leads.T / np.outer(norm, norm)
+    if likeness[_I, _V6] < REVERSAL_CORRELATION and likeness[_V1, _V5] > likeness[_V6, _V5]:
+        return [notice(NoticeCode.CHEST_LEADS_REVERSED)]
+    arms = likeness[_I, _V6] < REVERSAL_CORRELATION
+    arm_and_leg = likeness[_II, _V6] < REVERSAL_CORRELATION < -REVERSAL_CORRELATION < likeness[_AVR, _V6]
+    return [notice(NoticeCode.LIMB_LEADS_REVERSED)] if arms or arm_and_leg else []
 
 
 def assess(signal: FloatArray, filtered: FilteredLeads, *, voltages_known: bool) -> tuple[Quality, list[Notice]]:

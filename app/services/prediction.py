@@ -29,7 +29,6 @@ MAX_ERRORS: Final = 10
 _PLACES: Final = {
     "invalid_sampling_rate": "sampling_rate_hz",
     "unknown_units": "units",
-    "unknown_lead": "leads",
     "duplicate_lead": "leads",
     "missing_leads": "leads",
 }

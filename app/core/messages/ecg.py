@@ -11,7 +11,6 @@ ECG: Final[dict[str, Text]] = {
     ),
     "not_numeric": Text("сигнал должен состоять только из чисел", "the signal must consist of numbers"),
     "unknown_units": Text("единицы сигнала: {expected}", "units of a signal are: {expected}"),
-    "unknown_lead": Text("неизвестное отведение на месте {position}", "unknown lead at place {position}"),
     "duplicate_lead": Text("отведение {lead} указано дважды", "lead {lead} is given twice"),
     "missing_leads": Text("не хватает отведений: {leads}", "missing leads: {leads}"),
     "wrong_lead_count": Text(

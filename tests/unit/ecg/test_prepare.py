@@ -169,7 +169,12 @@ class TestSays:
         swapped[:, 0] = -signal[:, 0]
         swapped[:, [1, 2]] = signal[:, [2, 1]]
         swapped[:, [3, 4]] = signal[:, [4, 3]]
-        assert NoticeCode.LIMB_LEADS_REVERSED in codes(prepare(with_signal(swapped)))
+        assert codes(prepare(with_signal(swapped))) == {NoticeCode.LIMB_LEADS_REVERSED}
+
+    def test_that_the_outer_chest_electrodes_are_interchanged(self) -> None:
+        signal = normal_signal()
+        signal[:, [6, 11]] = signal[:, [11, 6]]
+        assert codes(prepare(with_signal(signal))) == {NoticeCode.CHEST_LEADS_REVERSED}
 
     def test_which_lead_is_flat(self) -> None:
         signal = normal_signal()
