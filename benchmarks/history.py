@@ -2,18 +2,18 @@
 
     uv run python -m benchmarks.history [--rows 1000000] [--file FILE]
 
-`/stats` has 1.5 s and page 1 of `/history` 50 ms, measured at the repository: the median of several runs after one
-that warms the disk's cache. Group commit is measured against one commit a row, on the same machine in the same
-minute. The exit code is 1 when a bar is missed.
+`/stats` has 1.5 s and page 1 of `/history` 50 ms, measured at the repository: the best of several runs after one
+that warms the disk's cache, because what else the machine does can only add. The processor's time stands beside it.
+Group commit is measured against one commit a row, in the same minute. The exit code is 1 when a bar is missed.
 """
 
 import argparse
 import asyncio
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -83,15 +83,27 @@ async def fill(history: HistoryRepository, rows: int) -> None:
         await history.add(make_entries(first, min(CHUNK, rows - first), rng))
 
 
-async def median_s(work: Callable[[], Awaitable[object]]) -> float:
-    """Return the median duration of the work after a first run that does not count."""
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """What a piece of work took at best, by the clock and by the processor."""
+
+    elapsed_s: float
+    processor_s: float
+
+    def __str__(self) -> str:
+        return f"{self.elapsed_s * 1e3:8.1f} ms {self.processor_s * 1e3:8.1f} ms of processor"
+
+
+async def best(work: Callable[[], Awaitable[object]]) -> Duration:
+    """Return the least durations of several runs after a first one that does not count."""
     await work()
-    durations = []
+    elapsed_s, processor_s = [], []
     for _ in range(RUNS):
-        start = time.perf_counter()
+        start, processor_start = time.perf_counter(), time.process_time()
         await work()
-        durations.append(time.perf_counter() - start)
-    return statistics.median(durations)
+        elapsed_s.append(time.perf_counter() - start)
+        processor_s.append(time.process_time() - processor_start)
+    return Duration(min(elapsed_s), min(processor_s))
 
 
 async def insert_rate(history: HistoryRepository, entries: list[HistoryEntry], *, concurrency: int) -> float:
@@ -112,14 +124,14 @@ async def measure_reading(history: HistoryRepository) -> bool:
     rows = (await history.page(limit=1)).total
     middle = START + rows // 2 * STEP
     print(f"{rows:,} rows")
-    stats_s = await median_s(history.stats)
-    page_s = await median_s(lambda: history.page(limit=100))
-    print(f"  /stats                    {stats_s * 1e3:8.1f} ms   (bar {STATS_BAR_S * 1e3:.0f} ms)")
-    print(f"  /history, page 1          {page_s * 1e3:8.1f} ms   (bar {PAGE_BAR_S * 1e3:.0f} ms)")
-    print(f"  /history, limit 1000      {await median_s(lambda: history.page(limit=1_000)) * 1e3:8.1f} ms")
-    print(f"  /stats of all by date     {await median_s(lambda: history.stats(since=START)) * 1e3:8.1f} ms")
-    print(f"  /stats of the later half  {await median_s(lambda: history.stats(since=middle)) * 1e3:8.1f} ms")
-    return stats_s <= STATS_BAR_S and page_s <= PAGE_BAR_S
+    stats = await best(history.stats)
+    page = await best(lambda: history.page(limit=100))
+    print(f"  /stats                    {stats}   (bar {STATS_BAR_S * 1e3:.0f} ms)")
+    print(f"  /history, page 1          {page}   (bar {PAGE_BAR_S * 1e3:.0f} ms)")
+    print(f"  /history, limit 1000      {await best(lambda: history.page(limit=1_000))}")
+    print(f"  /stats of all by date     {await best(lambda: history.stats(since=START))}")
+    print(f"  /stats of the later half  {await best(lambda: history.stats(since=middle))}")
+    return stats.elapsed_s <= STATS_BAR_S and page.elapsed_s <= PAGE_BAR_S
 
 
 async def measure_writing(history: HistoryRepository) -> None:

@@ -74,6 +74,7 @@ def upgrade() -> None:
         ["predicted_class_name", "sex", "heart_axis", "success", "created_at"],
     )
     op.create_index("ix_request_history_processing_time", "request_history", ["processing_time_ms", "created_at"])
+    op.create_index("ix_request_history_success", "request_history", ["success"])
 
 
 def downgrade() -> None:

@@ -118,6 +118,8 @@ class RequestHistory(Base):
             "created_at",
         ),
         Index("ix_request_history_processing_time", "processing_time_ms", "created_at"),
+        # The smallest one: a page of the history says how many records there are, and SQLite counts them here.
+        Index("ix_request_history_success", "success"),
         # A key that was deleted is never given out again.
         {"sqlite_autoincrement": True},
     )
