@@ -18,6 +18,7 @@ from app.ml.manifest import MANIFEST_FORMAT, Manifest, SelfTest, TrainingData, p
 from app.ml.unpickling import dumps, loads
 from model_training.learning import Trained
 from model_training.recipes import Recipe
+from model_training.settling import settle
 from model_training.sources import Source
 from model_training.training_set import TrainingSet
 
@@ -59,7 +60,7 @@ def save(path: Path, trained: Trained, recipes: Sequence[Recipe], source: Source
     path : Path
         The model file; the manifest gets the suffix `.json`.
     """
-    data = dumps(trained.payload)
+    data = dumps(settle(trained.payload))
     manifest = _manifest(data, trained, recipes, source)
     manifest = manifest.model_copy(update={"self_test": artifact.run_self_test(_classifier(data, manifest))})
     path.parent.mkdir(parents=True, exist_ok=True)

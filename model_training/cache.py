@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import IO
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +11,19 @@ from numpy.typing import NDArray
 Inputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Features and waveform of one ECG."""
 
-_UNREADABLE = (OSError, ValueError, EOFError, KeyError)  # absent, or cut off by a crash: it is computed again
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    BadZipFile,
+)  # absent, or cut off by a crash: it is computed again
 
 
 def read_inputs(path: Path) -> Inputs | None:
     """Features and waveform kept at `path`, or None."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return kept["features"], kept["waveform"]
     except _UNREADABLE:
         return None
@@ -31,7 +38,8 @@ def write_inputs(path: Path, inputs: Inputs) -> None:
 def read_array(path: Path) -> NDArray[np.float64] | None:
     """Array kept at `path`, or None."""
     try:
-        kept: NDArray[np.float64] = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            kept: NDArray[np.float64] = np.load(file, allow_pickle=False)
     except _UNREADABLE:
         return None
     return kept

@@ -9,15 +9,7 @@ from typing import Final
 _PROJECT_DIR: Final = Path(__file__).resolve().parent.parent
 _SIGNAL_CODE: Final = ("app/ecg", "app/ml/net.py")
 _SIGNAL_LIBRARIES: Final = ("numpy", "scipy", "sleepecg")
-_MEMBER_CODE: Final = (
-    *_SIGNAL_CODE,
-    "app/ml/compiled.py",
-    "app/ml/statements.py",
-    "model_training/net",
-    "model_training/recipes.py",
-    "model_training/statements.py",
-)
-_MEMBER_LIBRARIES: Final = (*_SIGNAL_LIBRARIES, "scikit-learn")
+_MEMBER_LIBRARIES: Final = ("numpy", "scipy", "scikit-learn")
 
 
 @cache
@@ -27,9 +19,9 @@ def code_fingerprint() -> str:
 
 
 @cache
-def member_fingerprint() -> str:
-    """Name of the code between a signal and a member's answer."""
-    return _fingerprint(_MEMBER_CODE, _MEMBER_LIBRARIES)
+def member_fingerprint(code: tuple[str, ...]) -> str:
+    """Name of the code between a member's input and its answer, given as files and folders of the project."""
+    return _fingerprint(code, _MEMBER_LIBRARIES)
 
 
 def _fingerprint(places: tuple[str, ...], libraries: tuple[str, ...]) -> str:

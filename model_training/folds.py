@@ -13,10 +13,12 @@ def parse_folds(text: str) -> frozenset[int]:
     folds: set[int] = set()
     try:
         for part in text.split(","):
-            first, _, last = part.partition("-")
-            folds.update(range(int(first), int(last or first) + 1))
+            first, dash, last = part.partition("-")
+            folds.update(range(int(first), int(last if dash else first) + 1))
     except ValueError:
-        raise argparse.ArgumentTypeError("folds are written as 1-8, 10 or 1,3,5-7") from None
+        folds.clear()
+    if not folds:
+        raise argparse.ArgumentTypeError("folds are written as 1-8, 10 or 1,3,5-7")
     return frozenset(folds)
 
 

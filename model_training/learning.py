@@ -165,7 +165,7 @@ def _fit_and_answer(
 ) -> FloatArray:
     learned, asked = data.rows(~left_out), data.rows(left_out)
     name = sha256(f"{recipe} {learned.digest} {asked.digest} {seed}".encode()).hexdigest()[:32]
-    place = None if cache_dir is None else cache_dir / "answers" / member_fingerprint() / f"{name}.npy"
+    place = None if cache_dir is None else cache_dir / "answers" / member_fingerprint(recipe.code) / f"{name}.npy"
     kept = None if place is None else read_array(place)
     if kept is not None:
         return kept

@@ -25,11 +25,15 @@ class Recipe(ABC):
         Of its log-odds in the ensemble's mean; only the ratios matter.
     sees_waveform
         Whether it needs `TrainingSet.waveforms`.
+    code
+        Files and folders that its answers depend on, from the project's root: what is kept of them is forgotten when
+        one of these changes.
     """
 
     name: ClassVar[str]
     weight: ClassVar[float] = 1.0
     sees_waveform: ClassVar[bool] = False
+    code: ClassVar[tuple[str, ...]] = ("app/ml/compiled.py", "model_training/recipes.py")
 
     @abstractmethod
     def fit(self, data: TrainingSet, seed: int) -> Any:
@@ -49,7 +53,7 @@ class ExtraTrees(Recipe):
     """Extra-trees, all five classes in one forest: what the classes share is learned once."""
 
     name: ClassVar[str] = "extra_trees"
-    n_trees: int = 500
+    n_trees: int = 300
     min_samples_leaf: int = 3
     max_features: float = 0.3
 

@@ -26,6 +26,7 @@ class StatementBoosters(Recipe):
     """
 
     name: ClassVar[str] = "statements"
+    code: ClassVar[tuple[str, ...]] = ("app/ml/statements.py", "model_training/statements.py")
     min_positives: int = 25
     n_rounds: int = 80
     learning_rate: float = 0.08

@@ -100,4 +100,5 @@ class TrainingSet:
 
 def flags(sets: list[frozenset[str]], names: tuple[str, ...]) -> FlagArray:
     """Write each set as a row of 0 and 1, a column a name."""
-    return np.array([[name in members for name in names] for members in sets], dtype=np.int8).reshape(-1, len(names))
+    rows = [[name in members for name in names] for members in sets]
+    return np.array(rows, dtype=np.int8).reshape(len(sets), len(names))

@@ -58,7 +58,7 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is u
 
 
 def dumps(payload: object) -> bytes:
-    """Write `payload` as a compressed joblib file; equal payloads give equal bytes."""
+    """Write `payload` as a compressed joblib file."""
     buffer = io.BytesIO()
     joblib.dump(payload, buffer, compress=COMPRESSION, protocol=PICKLE_PROTOCOL)
     return buffer.getvalue()

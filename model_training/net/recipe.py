@@ -21,6 +21,7 @@ class WaveformNetwork(Recipe):
 
     name: ClassVar[str] = "waveform_net"
     sees_waveform: ClassVar[bool] = True
+    code: ClassVar[tuple[str, ...]] = ("app/ml/net.py", "model_training/net")
     settings: NetSettings = field(default_factory=NetSettings)
 
     def fit(self, data: TrainingSet, seed: int) -> dict[str, Any]:
