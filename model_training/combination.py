@@ -15,6 +15,7 @@ FlagArray = NDArray[np.int8]
 THRESHOLD_RANGE: Final = (0.15, 0.6)
 THRESHOLD_ROUNDS: Final = 200
 THRESHOLD_SEED: Final = 0
+_DECIMALS: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +53,9 @@ class Combination:
         for k in range(mean.shape[1]):
             sigmoid = LogisticRegression(C=1e6, max_iter=1000).fit(mean[:, [k]], labels[:, k])
             slopes[k], intercepts[k] = sigmoid.coef_[0, 0], sigmoid.intercept_[0]
-        return cls(coefficients=np.outer(shares, slopes), intercepts=intercepts)
+        # The solver's last bits depend on how the arrays happened to lie in memory.
+        coefficients = np.outer(shares, slopes).round(_DECIMALS)
+        return cls(coefficients=coefficients, intercepts=intercepts.round(_DECIMALS))
 
     def probabilities(self, logits: FloatArray) -> FloatArray:
         """Calibrated probabilities, (n, 5), of members' log-odds (n, n_members, 5)."""

@@ -1,7 +1,8 @@
 """Make equal models equal to the bit.
 
 A pickle tells not only what is in a model but also which parts of it are one object. Parts that came from another
-process carry dtypes and strings of their own, those made in this one share theirs: the same model, other bytes.
+process carry dtypes and strings of their own, those made in this one share theirs: the same model, other bytes. And
+the nodes of a tree are records with a gap at their end.
 """
 
 import io
@@ -25,7 +26,25 @@ def settle(model: Any) -> Any:
     buffer = io.BytesIO()
     _Settler(buffer, pickle.HIGHEST_PROTOCOL).dump(model)
     buffer.seek(0)
-    return _Reader(buffer).load()
+    settled = _Reader(buffer).load()
+    for tree in getattr(settled, "estimators_", ()):
+        clear_gaps(tree.tree_.__getstate__()["nodes"])  # a view of the tree's own memory
+    return settled
+
+
+def clear_gaps(records: np.ndarray[Any, Any]) -> None:
+    """Set to zero what lies between the fields of records: whatever was in the memory before.
+
+    Parameters
+    ----------
+    records : ndarray of a structured dtype, shape (n,)
+        Changed in place.
+    """
+    size = records.dtype.itemsize
+    is_gap = np.ones(size, dtype=np.bool_)
+    for field, offset in (described[:2] for described in (records.dtype.fields or {}).values()):
+        is_gap[offset : offset + field.itemsize] = False
+    records.view(np.uint8).reshape(-1, size)[:, is_gap] = 0
 
 
 class _Settler(pickle.Pickler):

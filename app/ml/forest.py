@@ -105,12 +105,15 @@ class FlatTrees:
         ends = np.empty(self.n_trees, dtype=np.intp)
         walking = node = np.arange(self.n_trees)
         for level in range(self.depth):
-            goes_right = sample[self._column[node]] > self._threshold[node]
-            node = self._child[node] + goes_right
+            # `take` costs less than indexing, which looks at every kind of index first.
+            goes_right = sample.take(self._column.take(node)) > self._threshold.take(node)
+            node = self._child.take(node) + goes_right
             if level % _SHRINK_EVERY == _SHRINK_EVERY - 1:
                 ends[walking] = node
-                inner = self._child[node] != node
-                walking, node = walking[inner], node[inner]
+                inner = np.flatnonzero(self._child.take(node) != node)
+                if not inner.size:
+                    return ends
+                walking, node = walking.take(inner), node.take(inner)
         ends[walking] = node
         return ends
 
