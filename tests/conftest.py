@@ -7,7 +7,13 @@ import pytest
 
 from tests.fixtures.skipping import skip_or_fail
 
-pytest_plugins = ["tests.fixtures.app", "tests.fixtures.auth", "tests.fixtures.database", "tests.fixtures.ecg", "tests.fixtures.server"]
+pytest_plugins = [
+    "tests.fixtures.app",
+    "tests.fixtures.auth",
+    "tests.fixtures.database",
+    "tests.fixtures.ecg",
+    "tests.fixtures.server",
+]
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 

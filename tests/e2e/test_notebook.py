@@ -1,0 +1,36 @@
+"""The notebook runs from top to bottom against the service, as a reader would run it."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.fixtures.server import StartService
+
+NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "tour.ipynb"
+
+
+@pytest.mark.slow
+def test_the_tour_runs_and_draws(start_service: StartService, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = start_service()
+    monkeypatch.setenv("ECG_SERVICE_URL", service.url)
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    monkeypatch.delenv("ADMIN_PASSWORD", raising=False)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+
+    pictures = [
+        output
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+    assert len(pictures) == 2
+
+
+def test_the_notebook_is_stored_without_results() -> None:
+    cells = [cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in cells)
