@@ -1,14 +1,22 @@
 """The notebook runs from top to bottom against the service, as a reader would run it."""
 
+import json
 from pathlib import Path
 
-import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbformat import NotebookNode, from_dict
 
 from tests.fixtures.server import StartService
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "tour.ipynb"
+
+
+def tour() -> NotebookNode:
+    notebook: NotebookNode = from_dict(  # type: ignore[no-untyped-call]  # nbformat has no annotations
+        json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    )
+    return notebook
 
 
 @pytest.mark.slow
@@ -17,7 +25,7 @@ def test_the_tour_runs_and_draws(start_service: StartService, monkeypatch: pytes
     monkeypatch.setenv("ECG_SERVICE_URL", service.url)
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     monkeypatch.delenv("ADMIN_PASSWORD", raising=False)
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = tour()
 
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
 
@@ -32,5 +40,5 @@ def test_the_tour_runs_and_draws(start_service: StartService, monkeypatch: pytes
 
 
 def test_the_notebook_is_stored_without_results() -> None:
-    cells = [cell for cell in nbformat.read(NOTEBOOK, as_version=4).cells if cell.cell_type == "code"]
+    cells = [cell for cell in tour().cells if cell.cell_type == "code"]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in cells)
