@@ -23,7 +23,7 @@ def run(tmp_path: Path, **settings: str) -> subprocess.CompletedProcess[str]:
         env=environment(**{"DATABASE_URL": database, **settings}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 
