@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Before anything imports OpenMP: its threads spin while they wait, and on a busy machine they wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from tests.fixtures.skipping import skip_or_fail
