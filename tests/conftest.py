@@ -7,6 +7,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fixtures.skipping import skip_or_fail
 
@@ -17,6 +18,10 @@ pytest_plugins = [
     "tests.fixtures.ecg",
     "tests.fixtures.server",
 ]
+
+# How long an example takes is the machine's business: no test is timed.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 

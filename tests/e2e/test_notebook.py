@@ -1,11 +1,11 @@
 """The notebook runs from top to bottom against the service, as a reader would run it."""
 
-import json
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbformat import NotebookNode, from_dict
+from nbformat import NotebookNode
 
 from tests.fixtures.server import StartService
 
@@ -13,8 +13,8 @@ NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "tour.ipynb"
 
 
 def tour() -> NotebookNode:
-    notebook: NotebookNode = from_dict(  # type: ignore[no-untyped-call]  # nbformat has no annotations
-        json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    notebook: NotebookNode = nbformat.reads(  # type: ignore[no-untyped-call]  # it has no annotations
+        NOTEBOOK.read_text(encoding="utf-8"), as_version=4
     )
     return notebook
 
