@@ -53,6 +53,7 @@ class ExtraTrees(Recipe):
     """Extra-trees, all five classes in one forest: what the classes share is learned once."""
 
     name: ClassVar[str] = "extra_trees"
+    weight: ClassVar[float] = 1.5
     n_trees: int = 300
     min_samples_leaf: int = 3
     max_features: float = 0.3
@@ -89,6 +90,7 @@ class Boosting(Recipe):
     """Histogram gradient boosting, one booster a class."""
 
     name: ClassVar[str] = "boosting"
+    weight: ClassVar[float] = 0.5  # the same method on the same features as the statements: the two share their weight
     n_rounds: int = 150
     learning_rate: float = 0.06
     max_leaf_nodes: int = 15
