@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.config import Settings
+from app.ml.manifest import parse_manifest
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 README = (PROJECT_DIR / "README.md").read_text(encoding="utf-8")
@@ -74,6 +75,17 @@ class TestReadme:
             if not target.startswith(("http://", "https://", "mailto:")) and not (document.parent / target).exists()
         ]
         assert missing == []
+
+    @pytest.mark.parametrize("document", [README, README_RU], ids=["en", "ru"])
+    def test_the_models_figures_are_those_of_its_manifest(self, document: str) -> None:
+        manifest = parse_manifest((PROJECT_DIR / "app" / "ml_artifacts" / "model.json").read_bytes())
+        assert manifest.metrics is not None
+        written = re.search(r"^\| AUC \|(.*)\*\*(.*)\*\*", document, flags=re.MULTILINE)
+        assert written is not None
+        assert [float(value) for value in re.findall(r"[\d.]+", written[0])] == [
+            round(figure.value, 3)
+            for figure in (*(one.auc for one in manifest.metrics.classes.values()), manifest.metrics.macro_auc)
+        ]
 
     @pytest.mark.parametrize("document", [README, README_RU], ids=["en", "ru"])
     def test_says_that_it_is_not_a_medical_device(self, document: str) -> None:

@@ -45,11 +45,11 @@ def test_its_figures_are_there_for_every_class(manifest: Manifest) -> None:
         assert one.recall.low < one.recall.value < one.recall.high
 
 
-def test_it_is_no_worse_than_the_model_before(manifest: Manifest) -> None:
+def test_it_keeps_the_bar(manifest: Manifest) -> None:
     """Out of fold, by record, pooled; hypertrophy is the weakest class, most voltages being unknown."""
     assert manifest.metrics is not None
     assert manifest.metrics.macro_auc.value >= 0.943
-    assert min(one.auc.value for one in manifest.metrics.classes.values()) >= 0.899
+    assert min(one.auc.value for one in manifest.metrics.classes.values()) >= 0.905
 
 
 def test_thresholds_are_the_manifests(manifest: Manifest) -> None:
