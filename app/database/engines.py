@@ -7,7 +7,9 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, NullPool, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.database.address import is_sqlite, sqlite_file
 
@@ -18,6 +20,7 @@ POSTGRES_POOL_SIZE: Final = 8
 POSTGRES_CONNECT_TIMEOUT_S: Final = 3
 POSTGRES_COMMAND_TIMEOUT_S: Final = 5
 POSTGRES_RECYCLE_S: Final = 1_800
+_FILE: Final = "file_identity"
 
 POSTGRES_SERVER_SETTINGS: Final = {
     "application_name": "ecg-service",
@@ -58,6 +61,20 @@ def sqlite_readers(address: URL) -> AsyncEngine:
     engine = _sqlite_engine(address, mode="rw", pool_size=SQLITE_READERS)
     _listen(engine, pragmas=(*SQLITE_PRAGMAS, "query_only = ON"), begin="BEGIN")
     return engine
+
+
+def file_identity(file: Path) -> tuple[int, int] | None:
+    """Return what tells this file from another that takes its path later; None where there is none."""
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def file_is_gone() -> sqlite3.OperationalError:
+    """Return the error for a database whose file was deleted or replaced under its connections."""
+    return sqlite3.OperationalError("the database file was deleted or replaced")
 
 
 def open_sqlite(file: Path) -> sqlite3.Connection:
@@ -133,7 +150,27 @@ def _sqlite_engine(address: URL, *, mode: str, pool_size: int | None) -> AsyncEn
         if not needed.exists():
             raise FileNotFoundError(errno.ENOENT, "unable to open database file", str(needed))
 
+    if mode == "rw":
+        _watch(engine, file)
     return engine
+
+
+def _watch(engine: AsyncEngine, file: Path) -> None:
+    """Let no connection outlive its file: what is written to a deleted one is gone with the process."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def remember(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info[_FILE] = file_identity(file)
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def compare(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if record.info.get(_FILE) != file_identity(file):
+            raise DisconnectionError  # the pool connects anew, which fails unless there is a file again
+
+    @event.listens_for(engine.sync_engine, "commit")
+    def compare_again(connection: Connection) -> None:
+        if connection.info.get(_FILE) != file_identity(file):
+            raise file_is_gone()
 
 
 def _file_uri(file: Path, *, mode: str) -> str:

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asyncpg
+import structlog
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core.exceptions import StorageUnavailable
+
+log = structlog.get_logger(__name__)
 
 _REFUSED_DATA = (IntegrityError, DataError, sqlite3.IntegrityError)
 """The database is well and refuses what it was given: the caller's fault, or a bug, but no outage."""
@@ -28,12 +31,29 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, _OUTAGES) and not isinstance(error, _REFUSED_DATA)
 
 
+def log_outage(error: BaseException) -> None:
+    """Leave the reason in the log: the drivers' short texts, and where a text may quote values only its class."""
+    log.warning("storage_unavailable", reason=_reason(error))
+
+
+def _reason(error: BaseException) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    if isinstance(cause, sqlite3.Error):
+        return str(cause)
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    # What PostgreSQL says may quote a row; the code of the state says enough.
+    state = getattr(cause, "sqlstate", None)
+    return f"{type(cause).__name__} {state}" if state else type(cause).__name__
+
+
 @contextmanager
 def storage_failures() -> Iterator[None]:
-    """Raise StorageUnavailable in place of whatever the drivers say; the cause stays attached for the log."""
+    """Raise StorageUnavailable in place of whatever the drivers say; the log has the reason."""
     try:
         yield
     except _OUTAGES as error:
         if is_outage(error):
+            log_outage(error)
             raise StorageUnavailable from error
         raise

@@ -18,7 +18,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.exc import IntegrityError
 
-from app.database.engines import SQLITE_BUSY_TIMEOUT_MS, open_sqlite
+from app.database.engines import SQLITE_BUSY_TIMEOUT_MS, file_identity, file_is_gone, open_sqlite
 from app.database.failures import is_outage
 
 P = ParamSpec("P")
@@ -70,6 +70,7 @@ class SqliteRows:
         self._file = file
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite-rows")
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
 
     async def commit(self, inserts: Sequence[SqliteInsert]) -> list[Exception | None]:
         """Write all inserts in one transaction; return after its COMMIT.
@@ -166,6 +167,8 @@ class SqliteRows:
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
+            if file_identity(self._file) != self._opened:
+                raise file_is_gone()
             connection.execute("COMMIT")
         except BaseException as error:
             if is_outage(error):
@@ -175,7 +178,12 @@ class SqliteRows:
             raise
 
     def _open(self) -> sqlite3.Connection:
+        """Return a connection to the file that is at the path now, never to one that was deleted."""
+        identity = file_identity(self._file)
+        if self._connection is not None and identity != self._opened:
+            self._disconnect()
         if self._connection is None:
+            self._opened = identity
             self._connection = open_sqlite(self._file)
         return self._connection
 

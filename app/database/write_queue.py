@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from app.core.exceptions import Overloaded, StorageUnavailable
-from app.database.failures import is_outage, storage_failures
+from app.database.failures import is_outage, log_outage, storage_failures
 from app.database.sqlite_rows import SqliteInsert, SqliteRows
 
 BATCH_LIMIT: Final = 64
@@ -145,6 +145,8 @@ class GroupCommit:
                 await self._commit_inserts([(one, one.work) for one in batch if isinstance(one.work, SqliteInsert)])
                 await self._commit_units([(one, one.work) for one in batch if not isinstance(one.work, SqliteInsert)])
         except BaseException as error:
+            if is_outage(error):
+                log_outage(error)
             for waiting in batch:
                 waiting.fail(error)
             if not isinstance(error, Exception):

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -170,6 +171,70 @@ class TestPing:
         with pytest.raises(StorageUnavailable):
             await database.ping()
         await database.close()
+
+
+def delete(file: Path) -> None:
+    for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
+        file.with_name(name).unlink(missing_ok=True)
+
+
+class TestDeletingTheFile:
+    async def test_is_an_outage_for_connections_that_are_open(self, sqlite_database: Database, tmp_path: Path) -> None:
+        history = HistoryRepository(sqlite_database)
+        await history.add([make_entry()])
+        assert (await history.page(limit=1)).total == 1
+        assert await history.clear() == 1
+        delete(tmp_path / "history.db")
+        with pytest.raises(StorageUnavailable):
+            await history.add([make_entry()])
+        with pytest.raises(StorageUnavailable):
+            await history.page(limit=1)
+        with pytest.raises(StorageUnavailable):
+            await history.clear()
+        with pytest.raises(StorageUnavailable):
+            await sqlite_database.ping()
+        assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - a test has time
+
+    async def test_in_the_middle_of_a_transaction_is_one_too(self, sqlite_database: Database, tmp_path: Path) -> None:
+        with pytest.raises(StorageUnavailable):
+            async with sqlite_database.write() as session:
+                await session.execute(insert(RequestHistory), [row_of(make_entry())])
+                delete(tmp_path / "history.db")
+
+    async def test_is_over_when_there_is_a_file_again(
+        self, sqlite_database: Database, migrated_sqlite_file: Path, tmp_path: Path
+    ) -> None:
+        history = HistoryRepository(sqlite_database)
+        await history.add([make_entry()])
+        assert (await history.page(limit=1)).total == 1
+        delete(tmp_path / "history.db")
+        with pytest.raises(StorageUnavailable):
+            await history.add([make_entry()])
+        shutil.copy(migrated_sqlite_file, tmp_path / "history.db")
+        await history.add([make_entry(), make_entry()])
+        assert (await history.page(limit=1)).total == 2
+        await sqlite_database.ping()
+        assert await history.clear() == 2
+
+
+class TestTheLog:
+    async def test_has_the_reason_of_an_outage_and_nothing_of_the_row(
+        self, sqlite_database: Database, tmp_path: Path
+    ) -> None:
+        history = HistoryRepository(sqlite_database)
+        delete(tmp_path / "history.db")
+        with structlog.testing.capture_logs() as events, pytest.raises(StorageUnavailable):
+            await history.add([make_entry(error_message="secret")])
+        assert [event["event"] for event in events] == ["storage_unavailable"]
+        assert events[0]["log_level"] == "warning"
+        assert events[0]["reason"] == "unable to open database file"
+
+    async def test_tells_a_full_disk(self, sqlite_database: Database) -> None:
+        with structlog.testing.capture_logs() as events:
+            await fill_the_disk(HistoryRepository(sqlite_database))
+        reasons = {event["reason"] for event in events}
+        assert reasons <= {"database or disk is full", "disk I/O error"}
+        assert reasons
 
 
 @contextmanager
