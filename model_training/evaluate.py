@@ -23,7 +23,7 @@ from app.ecg.pipeline import prepare
 from app.ecg.record import ECGRecord
 from app.ml import artifact
 from app.ml.errors import ArtifactError
-from app.ml.manifest import Metrics
+from app.ml.manifest import Manifest, Metrics
 from model_training.artifacts import ARTIFACTS_DIR, MODEL_FILE
 from model_training.extras import MissingExtraError
 from model_training.folds import parse_folds
@@ -74,7 +74,7 @@ def evaluate_model(model: Path, source: Source, folds: frozenset[int] | None, wo
     DataError
         If there is no labelled record in these folds, or not one that can be read.
     """
-    thresholds = artifact.load(model).manifest.thresholds
+    manifest = artifact.load(model).manifest
     chosen = [
         index
         for index, example in enumerate(source.examples)
@@ -85,14 +85,25 @@ def evaluate_model(model: Path, source: Source, folds: frozenset[int] | None, wo
     if not readable:
         raise DataError("there is no labelled and readable record in these folds")
     examples: list[Example] = [example for example, _ in readable]
-    n_unreadable = len(chosen) - len(readable)
+    protocol = f"answers of {model.name} as it is served"
+    if unreadable := len(chosen) - len(readable):
+        protocol += f"; {unreadable} unreadable left out"
+    if seen := _folds_seen_in_training(examples, source, manifest):
+        protocol += f"; NOT A TEST: the model was trained on folds {', '.join(map(str, seen))}"
     return evaluate(
         flags([example.labels for example in examples], SUPERCLASSES),
         np.stack([answer for _, answer in readable]),
         examples,
-        np.array([thresholds[letter] for letter in SUPERCLASSES]),
-        f"answers of {model.name} as it is served" + (f"; {n_unreadable} unreadable left out" if n_unreadable else ""),
+        np.array([manifest.thresholds[letter] for letter in SUPERCLASSES]),
+        protocol,
     )
+
+
+def _folds_seen_in_training(examples: Sequence[Example], source: Source, manifest: Manifest) -> list[int]:
+    """Return the folds the model knows; generated ECGs are new with every seed, whatever their fold."""
+    if source.synthetic or source.origin != manifest.training.source:
+        return []
+    return sorted({example.fold for example in examples} & set(manifest.training.folds))
 
 
 def _answers(model: Path, source: Source, chosen: Sequence[int], workers: Workers) -> list[FloatArray]:

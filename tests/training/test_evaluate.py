@@ -48,6 +48,12 @@ def test_counts_the_unreadable(tiny_model: Path, monkeypatch: pytest.MonkeyPatch
     assert "1 unreadable" in metrics.protocol
 
 
+def test_says_when_the_model_knows_the_records(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SyntheticECGs, "synthetic", False)
+    known = evaluate_model(tiny_model, SyntheticECGs(24, seed=4), frozenset({2}), QUIET)
+    assert known.protocol.endswith("NOT A TEST: the model was trained on folds 2")
+
+
 def test_refuses_folds_that_are_not_there(tiny_model: Path) -> None:
     with pytest.raises(DataError, match="folds"):
         evaluate_model(tiny_model, SyntheticECGs(24), frozenset({77}), QUIET)
