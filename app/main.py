@@ -18,9 +18,9 @@ from starlette.middleware import Middleware
 from app.api import docs, pages
 from app.api.errors import add_error_handlers
 from app.api.forward_docs import complete_schema
-from app.api.middleware import CatchAll, LimitBodies, RequestContext
+from app.api.middleware import CatchAll, HeadAsGet, LimitBodies, RequestContext
 from app.api.parsing import BodyBudget
-from app.api.server import Server
+from app.api.server import Server, StartRefused
 from app.api.state import AppState
 from app.api.v1 import router as v1
 from app.core.config import Settings
@@ -29,7 +29,7 @@ from app.core.logging import configure_logging
 from app.core.security import PasswordHasher, TokenSigner, credential_version
 from app.core.version import VERSION
 from app.database.connection import Database
-from app.database.migrate import upgrade
+from app.database.migrate import MigrationFailed, upgrade
 from app.database.repositories.history import HistoryRepository
 from app.ml import artifact
 from app.ml.classifier import Classifier
@@ -83,21 +83,20 @@ def _middleware(settings: Settings) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_allow_origins,
-        allow_methods=["GET", "POST", "DELETE"],
+        allow_methods=["GET", "HEAD", "POST", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
         expose_headers=["X-Request-ID", "Server-Timing", "Retry-After"],
     )
     bodies = Middleware(LimitBodies, max_bytes=MAX_FORM_BYTES, exempt=RAW_BODY_PATHS)
-    return [Middleware(RequestContext), *([cors] if settings.cors_allow_origins else []), bodies, Middleware(CatchAll)]
+    cors_if_any = [cors] if settings.cors_allow_origins else []
+    return [Middleware(RequestContext), *cors_if_any, Middleware(HeadAsGet), bodies, Middleware(CatchAll)]
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI, *, settings: Settings, load_model: LoadModel) -> AsyncIterator[None]:
     """Open everything, and close it in reverse."""
-    if settings.migrates_at_start:
-        await upgrade(settings.database_url)
-    classifier = await asyncio.to_thread(_load, load_model, settings.model_path)
-    database = Database(settings.database_url)
+    database = await _open_database(settings)
+    classifier = await asyncio.to_thread(_load, load_model, settings.model_file)
     engine = Engine(settings.compute_queue_size)
     history = HistoryService(HistoryRepository(database))
     app.state.service = AppState(
@@ -117,16 +116,28 @@ async def _lifespan(app: FastAPI, *, settings: Settings, load_model: LoadModel) 
         await database.close()
 
 
+async def _open_database(settings: Settings) -> Database:
+    try:
+        database = Database(settings.database_url)
+        if settings.migrates_at_start:
+            await upgrade(settings.database_url)
+    except ValueError as error:
+        raise StartRefused(f"DATABASE_URL: {error}") from error
+    except MigrationFailed as failure:
+        file = database.file
+        raise StartRefused(f"DATABASE_URL: {f'{file}: ' if file else ''}{failure}") from failure
+    return database
+
+
 def _load(load_model: LoadModel, path: Path) -> Classifier | None:
     """Load the model. Without one the service works, and says so; with one that is not to be trusted it must not."""
     try:
         return load_model(path)
     except ArtifactMissingError:
-        log.warning("model_missing", path=str(path), hint="python model_training/train_model.py makes one")
+        log.warning("model_missing", path=str(path), hint="set MODEL_PATH to a model that train_model.py has made")
         return None
     except ArtifactRefusedError as refusal:
-        log.critical("model_refused", path=str(path), code=refusal.code, reason=str(refusal))
-        raise
+        raise StartRefused(f"MODEL_PATH: {path}: {refusal} ({refusal.code})") from refusal
 
 
 async def _auth_service(settings: Settings) -> AuthService:

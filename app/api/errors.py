@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from app.api.faults import faults_from_pydantic
 from app.api.language import request_language
@@ -29,6 +30,7 @@ from app.models.schemas import Problem
 MEDIA_TYPE: Final = "application/problem+json"
 MAX_PATH_CHARACTERS: Final = 200
 _CLIENT_CLOSED: Final = 499
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 _BY_STATUS: Final[Mapping[int, type[ServiceError]]] = {
     error.status: error
@@ -96,7 +98,20 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
         )
     own = known()
     own.headers.update(error.headers or {})
+    if "Allow" in own.headers:  # the framework names the methods of one route, not of the address
+        own.headers["Allow"] = ", ".join(_allowed_methods(request))
     return problem_response(own, request)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Return every method that some route takes at this address."""
+    routes = request.app.router.routes
+    taken = [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return ["HEAD", *taken] if "GET" in taken else taken
 
 
 async def _answer_nobody(_request: Request, _error: Exception) -> Response:

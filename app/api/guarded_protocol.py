@@ -5,6 +5,9 @@ memory. Builds on the class of the pinned uvicorn; the tests of these limits are
 """
 
 import asyncio
+import json
+import secrets
+from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.config import Config
@@ -15,9 +18,23 @@ MAX_HEADER_BYTES: Final = 32 * 1024
 HEADER_DEADLINE_S: Final = 10.0
 BODY_IDLE_DEADLINE_S: Final = 10.0
 
-_ANSWER: Final = b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-_TOO_SLOW: Final = b"408 Request Timeout"
-_TOO_LARGE: Final = b"431 Request Header Fields Too Large"
+_TOO_SLOW: Final = HTTPStatus.REQUEST_TIMEOUT
+_TOO_LARGE: Final = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+def _problem(status: HTTPStatus) -> bytes:
+    """Write a whole answer: no application has seen the request, so the form of its errors is made here."""
+    body = json.dumps({"type": "about:blank", "title": status.phrase, "status": status.value}).encode()
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        "content-type: application/problem+json\r\n"
+        f"content-length: {len(body)}\r\n"
+        f"x-request-id: {secrets.token_hex(16)}\r\n"
+        "x-content-type-options: nosniff\r\n"
+        "cache-control: no-store\r\n"
+        "connection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -82,6 +99,11 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             super().on_message_complete()
 
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the base class passes its own text
+        """Refuse what is no HTTP."""
+        self.transport.write(_problem(HTTPStatus.BAD_REQUEST))
+        self.transport.close()
+
     def _expect_within(self, delay_s: float) -> None:
         self._expect_nothing()
         self._deadline = self.loop.call_later(delay_s, self._on_deadline, delay_s)
@@ -97,11 +119,11 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._refuse(_TOO_SLOW)
 
-    def _refuse(self, status: bytes) -> None:
+    def _refuse(self, status: HTTPStatus) -> None:
         if self.transport.is_closing():
             return
         # The base class sets the cycle with the first complete headers.
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            self.transport.write(_ANSWER % status)
+            self.transport.write(_problem(status))
         self.transport.close()

@@ -78,6 +78,29 @@ class RequestContext:
                 _log_request(scope, status, started_s)
 
 
+class HeadAsGet:
+    """Answers HEAD wherever GET is answered: the same, without the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        # A copy: the server must go on seeing HEAD, or it would miss the body.
+        as_get = {**scope, "method": "GET"}
+        try:
+            await self._app(as_get, receive, send_without_body)
+        finally:
+            scope["route"] = as_get.get("route")  # for the access log
+
+
 class CatchAll:
     """Turns whatever nobody expected into a 500 of our form."""
 

@@ -41,9 +41,14 @@ async def read_front_page(request: Request, state: StateDep) -> Response:
     )
     if not _prefers_html(request):
         return JSONResponse(page.model_dump())
-    links = "".join(f'<li><a href="{escape(url)}">{escape(url)}</a></li>' for url in LINKS.values())
+    links = "".join(_link(name, url) for name, url in LINKS.items())
     about = f"{DESCRIPTION} Version {VERSION}, model {model_version or 'not loaded'}."
     return _html("en", NAME, f"<p>{escape(about)}</p><ul>{links}</ul><p><strong>{escape(NOTICE)}</strong></p>")
+
+
+def _link(name: str, url: str) -> str:
+    text = escape(url)
+    return f"<li>POST {text}</li>" if name == "forward" else f'<li><a href="{text}">{text}</a></li>'
 
 
 @router.get("/errors", tags=["about"], response_model=list[ProblemPage])

@@ -1,5 +1,6 @@
 """Running the application under uvicorn."""
 
+import sys
 from socket import socket
 from types import FrameType
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.guarded_protocol import GuardedProtocol
 from app.api.state import AppState
@@ -18,6 +20,41 @@ KEEP_ALIVE_S: Final = 65
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not bound
 
 
+class StartRefused(Exception):
+    """The service cannot start; the text names the setting or file to mend, never a secret."""
+
+
+class _TellRefusals:
+    """Writes a refusal to start as one line; the framework would write its traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve."""
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        failure: Message | None = None
+
+        async def hold_failures(message: Message) -> None:
+            nonlocal failure
+            if message["type"] == "lifespan.startup.failed":
+                failure = message
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold_failures)
+        except StartRefused as refusal:
+            sys.stderr.write(f"refusing to start: {' '.join(str(refusal).split())}\n")
+            await send({"type": "lifespan.startup.failed", "message": ""})
+        except BaseException:
+            if failure is not None:
+                await send(failure)
+            raise
+
+
 class Server(uvicorn.Server):
     """One process of the service."""
 
@@ -26,7 +63,7 @@ class Server(uvicorn.Server):
         self._settings = settings
         super().__init__(
             uvicorn.Config(
-                app,
+                _TellRefusals(app),
                 host=settings.host,
                 port=settings.port,
                 http=GuardedProtocol,
@@ -48,8 +85,8 @@ class Server(uvicorn.Server):
             self.run()
         except KeyboardInterrupt:  # uvicorn raises it again after its own, orderly end
             return 0
-        except SystemExit as stop:
-            return stop.code if isinstance(stop.code, int) else 1
+        except SystemExit:  # uvicorn's way to say that it could not start
+            return 1
         return 0 if self.started else 1
 
     async def startup(self, sockets: list[socket] | None = None) -> None:

@@ -12,6 +12,7 @@ DEFAULT_ADMIN_PASSWORD: Final = "admin123"  # noqa: S105 - refused in production
 MIN_SECRET_BYTES: Final = 32
 MIN_PASSWORD_CHARACTERS: Final = 8
 _MIB: Final = 2**20
+_PROJECT_DIR: Final = Path(__file__).resolve().parents[2]
 
 
 class Settings(BaseSettings):
@@ -126,6 +127,13 @@ class Settings(BaseSettings):
     def migrates_at_start(self) -> bool:
         """Whether the service brings the schema up to date itself."""
         return self.database_url.startswith("sqlite") if self.auto_migrate is None else self.auto_migrate
+
+    @property
+    def model_file(self) -> Path:
+        """Where the model is: a relative path that leads nowhere from here is taken from the project's root."""
+        here = self.model_path.absolute()
+        there = _PROJECT_DIR / self.model_path
+        return there if not here.exists() and there.exists() else here
 
     @property
     def logs_json(self) -> bool:

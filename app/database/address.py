@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -21,7 +22,11 @@ def parse(url: str) -> URL:
     ValueError
         For another database, and for SQLite in memory, where readers could not see what the writer wrote.
     """
-    address = make_url(url)
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        # What SQLAlchemy says may quote the address, and with it the password.
+        raise ValueError("this is not an address of a database") from None
     driver = _DRIVERS.get(address.drivername)
     if driver is None:
         message = f"{address.drivername} is not supported: DATABASE_URL names sqlite+aiosqlite or postgresql+asyncpg"

@@ -44,15 +44,16 @@ class Database:
         """
         address = parse(url)
         self.dialect: Final[Literal["sqlite", "postgresql"]] = "sqlite" if is_sqlite(address) else "postgresql"
+        self.file: Final = sqlite_file(address) if self.dialect == "sqlite" else None
         self._rows: SqliteRows | None = None
         self._turn = asyncio.Lock()
         self._write_turn: AbstractAsyncContextManager[object] = nullcontext()
         self._closed = False
         self._probe_turn = asyncio.Lock()
         self._probed_at_s = float("-inf")
-        if self.dialect == "sqlite":
+        if self.file is not None:
             self._write_turn = self._turn
-            self._rows = SqliteRows(sqlite_file(address))
+            self._rows = SqliteRows(self.file)
             self._writer = sqlite_writer(address)
             self._readers = sqlite_readers(address)
             self.writes = GroupCommit(self._writer, self._rows, self._turn)

@@ -167,8 +167,7 @@ class SqliteRows:
         try:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
-            if file_identity(self._file) != self._opened:
-                raise file_is_gone()
+            self._check_file()
             connection.execute("COMMIT")
         except BaseException as error:
             if is_outage(error):
@@ -186,6 +185,10 @@ class SqliteRows:
             self._opened = identity
             self._connection = open_sqlite(self._file)
         return self._connection
+
+    def _check_file(self) -> None:
+        if file_identity(self._file) != self._opened:
+            raise file_is_gone()
 
     def _disconnect(self) -> None:
         if self._connection is not None:

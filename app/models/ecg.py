@@ -4,13 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.core.exceptions import FieldError
+from app.ecg.pipeline import MAX_RATE_HZ, MIN_RATE_HZ
 from app.ecg.record import ECGRecord
 
 HeartAxis = Literal["ALAD", "ARAD", "AXL", "AXR", "LAD", "MID", "RAD", "SAG", "NO_DATA"]
 Units = Literal["mV", "uV"]
+
+
+def _integral(value: object) -> object:
+    """Take 1.0 for 1: tables with gaps write their integers so."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class KnownPatient(BaseModel):
@@ -31,21 +37,22 @@ class ECGFields(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
     age: float = Field(ge=0, le=120, description="age, years", examples=[55])
-    sex: int = Field(ge=0, le=1, description="0 female, 1 male", examples=[1])
+    sex: Annotated[int, BeforeValidator(_integral)] = Field(ge=0, le=1, description="0 female, 1 male", examples=[1])
     height: float = Field(ge=30, le=272, description="height, cm", examples=[175])
     weight: float = Field(ge=1, le=700, description="weight, kg", examples=[80])
     heart_axis: HeartAxis = Field(description="heart axis; `NO_DATA` when unknown", examples=["MID"])
     sampling_rate_hz: float | None = Field(
         default=None,
-        gt=0,
+        ge=MIN_RATE_HZ,
+        le=MAX_RATE_HZ,
         description="when given, 5-60 s of any rate are taken, resampled to 500 Hz and cut to the best 10 s",
     )
-    units: Units = Field(default="mV", description="unit of the signal")
+    units: Units | None = Field(default="mV", description="unit of the signal")
     leads: list[Annotated[str, Field(min_length=1, max_length=16)]] | None = Field(
         default=None,
         min_length=1,
         max_length=32,
-        description="names of the columns, in order; III, aVR, aVL and aVF may be left out",
+        description="names of the columns, in order; two of I, II and III are enough for the six limb leads",
     )
 
 

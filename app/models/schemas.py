@@ -47,6 +47,10 @@ class ModelAnswer(BaseModel):
 class PredictionAnswer(BaseModel):
     """A diagnosis; the fields after the third only with `details=true`."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"class_index": 0, "class_name": "N", "class_description": "Normal ECG"}}
+    )
+
     class_index: int = Field(ge=0, le=15, examples=[0])
     class_name: str = Field(examples=["N"])
     class_description: str = Field(examples=["Normal ECG"])

@@ -46,6 +46,46 @@ class TestEveryAnswer:
         response = await client.get("/health", headers={"X-Request-ID": "trace-7.a_B"})
         assert response.headers["x-request-id"] == "trace-7.a_B"
 
+    @pytest.mark.parametrize(
+        ("path", "status"),
+        [
+            ("/api/v1/health", 200),
+            ("/api/v1/history", 200),
+            ("/api/v1/stats", 401),
+            ("/api/v1/nothing", 404),
+            ("/api/v1/forward", 405),
+            ("/", 200),
+            ("/docs", 200),
+            ("/openapi.json", 200),
+            ("/docs/assets/swagger-ui.css", 200),
+        ],
+    )
+    async def test_to_head_is_that_to_get_without_a_body(
+        self, client: httpx.AsyncClient, path: str, status: int
+    ) -> None:
+        head, get = await client.head(ROOT + path), await client.get(ROOT + path)
+        assert (head.status_code, head.content) == (status, b"")
+        assert head.headers["content-type"] == get.headers["content-type"]
+        assert head.headers["content-length"] == get.headers["content-length"]
+        assert len(head.headers["x-request-id"]) == 32
+
+    @pytest.mark.parametrize(
+        ("method", "path", "allowed"),
+        [
+            ("PUT", "/api/v1/history", {"HEAD", "GET", "DELETE"}),
+            ("POST", "/api/v1/health", {"HEAD", "GET"}),
+            ("GET", "/api/v1/forward", {"POST"}),
+            ("HEAD", "/api/v1/forward", {"POST"}),
+            ("DELETE", "/", {"HEAD", "GET"}),
+        ],
+    )
+    async def test_of_405_names_every_method_of_the_address(
+        self, client: httpx.AsyncClient, method: str, path: str, allowed: set[str]
+    ) -> None:
+        response = await client.request(method, ROOT + path)
+        assert response.status_code == 405
+        assert set(response.headers["allow"].split(", ")) == allowed
+
     @pytest.mark.parametrize("offered", ["", "a b", "x" * 65, "<script>", "né", "a\tb", "../../etc"])
     async def test_replaces_any_other_request_id(self, client: httpx.AsyncClient, offered: str) -> None:
         response = await client.get("/health", headers={b"X-Request-ID": offered.encode()})
@@ -141,6 +181,8 @@ class TestFrontPage:
         response = await client.get(f"{ROOT}/", headers=HTML)
         assert response.headers["content-type"] == "text/html; charset=utf-8"
         assert 'href="/docs"' in response.text
+        assert "POST /api/v1/forward" in response.text
+        assert 'href="/api/v1/forward"' not in response.text
 
 
 class TestHealth:

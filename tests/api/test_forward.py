@@ -159,7 +159,7 @@ class TestRefusesInvalidInput:
             ({"age": 120.5}, "too_large"),
             ({"sex": 2}, "too_large"),
             ({"sex": -1}, "too_small"),
-            ({"sex": 1.0}, "integer_expected"),
+            ({"sex": 0.5}, "integer_expected"),
             ({"sex": True}, "integer_expected"),
             ({"sex": "1"}, "integer_expected"),
             ({"height": 29}, "too_small"),
@@ -266,6 +266,16 @@ class TestRefusesInvalidInput:
         headers = {**JSON, "Content-Encoding": encoding}
         response = await client.post("/forward", content=b"\x1f\x8b" * 100, headers=headers)
         assert (response.status_code, response.headers["accept-encoding"]) == (415, "identity")
+        assert "Content-Encoding" in response.json()["detail"]
+
+    async def test_takes_null_for_what_may_be_left_out(self, client: httpx.AsyncClient, request_with: Body) -> None:
+        body = request_with(units=None, shape=None, leads=None)
+        response = await post(client, body)
+        assert (response.status_code, response.json()) == (200, NORMAL)
+
+    async def test_takes_a_sex_that_is_a_whole_number(self, client: httpx.AsyncClient, request_with: Body) -> None:
+        assert (await post(client, request_with(sex=1.0))).status_code == 200
+        assert (await last_record(client))["sex"] == 1
 
     async def test_takes_a_type_with_parameters(self, client: httpx.AsyncClient, request_with: Body) -> None:
         headers = {"Content-Type": "Application/JSON; charset=utf-8"}

@@ -152,11 +152,11 @@ class TestRefusesWhatIsNoBatch:
             (b'{"samples":[{}]', "json_invalid"),
             (b'{"samples":[{}]}}', "json_invalid"),
             (b'{"samples":[{} {}]}', "json_invalid"),
-            (b'{"samples":[NaN]}', "json_invalid"),
-            (b"\xef\xbb\xbf" + b'{"samples":[{}]}', "json_invalid"),
+            (b'{"samples":[NaN]}', "json_nan"),
+            (b"\xef\xbb\xbf" + b'{"samples":[{}]}', "json_bom"),
             ('{"samples":[{}]}'.encode("utf-16"), "json_invalid"),
             (b"{" * 200_000, "json_invalid"),
-            (b'{"samples":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "json_invalid"),
+            (b'{"samples":' + b"[" * 200_000 + b"]" * 200_000 + b"}", "json_too_deep"),
         ],
     )
     async def test_says_what_is_wrong_with_the_outside(self, client: httpx.AsyncClient, body: bytes, kind: str) -> None:

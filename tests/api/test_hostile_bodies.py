@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from app.api.parsing.json_ecg import read_json
 from app.api.parsing.npy import read_npy
+from app.core.messages import explain
 from tests.fixtures.app import JSON
 from tests.fixtures.ecg import PATIENT, encode, encode_npy, make_request, make_signal, without
 
@@ -108,7 +109,30 @@ class TestAnswers400:
     async def test_to_numbers_that_are_none(self, client: httpx.AsyncClient, place: str, text: str) -> None:
         body = with_signal(f"[[{text}]]") if place == "ecg_signal" else with_field(place, text)
         problem = await check_refused(client, body)
-        assert text not in json.dumps(problem)
+        said = json.dumps(problem, ensure_ascii=False).replace(explain("json_nan"), "")
+        assert text not in said
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("1e999", "json_number_out_of_range"),
+            ("-1.5E+400", "json_number_out_of_range"),
+            (str(2**64), "json_number_out_of_range"),
+            (str(10**30), "json_number_out_of_range"),
+            (str(-(2**63) - 1), "json_number_out_of_range"),
+            ("1" * 5000, "json_number_out_of_range"),
+            ("[" * 2000 + "]" * 2000, "json_too_deep"),
+            ("NaN", "json_nan"),
+            ("-Infinity", "json_nan"),
+            ("nan", "json_nan"),
+            ("01", "json_invalid"),
+            ("0x10", "json_invalid"),
+            ("1e300, 01", "json_invalid"),
+        ],
+    )
+    async def test_with_the_true_reason(self, client: httpx.AsyncClient, text: str, reason: str) -> None:
+        problem = await check_refused(client, with_signal(f"[[{text}]]"))
+        assert [fault["type"] for fault in problem["errors"]] == [reason]
 
     @pytest.mark.parametrize("text", SIGNALS.values(), ids=SIGNALS)
     async def test_to_signals_of_another_shape(self, client: httpx.AsyncClient, text: str) -> None:
@@ -194,6 +218,20 @@ async def test_answers_400_to_an_npy_with_another_patient(client: httpx.AsyncCli
     response = await client.post("/forward", content=NPY, headers=headers, params=params)
     assert response.status_code == 400
     assert response.json()["errors"][0]["loc"][0] == "query"
+
+
+async def test_names_the_field_that_a_query_gives_twice(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "application/x-npy"}
+    response = await client.post("/forward", content=NPY, headers=headers, params={**PATIENT, "age": ["55", "56"]})
+    assert response.json()["errors"][0]["loc"] == ["query", "age"]
+    assert response.json()["errors"][0]["type"] == "duplicate_key"
+
+
+async def test_asks_for_two_dimensions_where_an_npy_has_one(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Type": "application/x-npy", "Accept-Language": "en"}
+    body = encode_npy(np.zeros(60_000))
+    response = await client.post("/forward", content=body, headers=headers, params=PATIENT)
+    assert response.json()["errors"][0]["msg"] == "a 2-D array is expected: [sample][lead]"
 
 
 any_json = st.recursive(

@@ -1,6 +1,7 @@
 """The edge: what a connection may do to a real server."""
 
 import contextlib
+import json
 import socket
 import time
 from collections.abc import Callable
@@ -22,6 +23,16 @@ JSON = {"Content-Type": "application/json"}
 
 def status(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
+
+
+def check_problem(answer: bytes) -> None:
+    """Make sure that an answer given below the application has the form of all others."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    fields = head.lower().split(b"\r\n")
+    assert b"content-type: application/problem+json" in fields
+    assert b"content-length: %d" % len(body) in fields
+    assert any(field.startswith(b"x-request-id: ") for field in fields)
+    assert json.loads(body)["status"] == status(answer)
 
 
 class TestErrors:
@@ -63,6 +74,7 @@ class TestHeaders:
         live = serve()
         answer = live.exchange(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 40_000 + b"\r\n\r\n")
         assert status(answer) == 431
+        check_problem(answer)
 
     def test_below_the_cap_are_taken(self, serve: Serve) -> None:
         live = serve()
@@ -139,7 +151,9 @@ class TestSmuggling:
         ],
     )
     def test_is_answered_with_400_and_an_end(self, serve: Serve, request_: bytes) -> None:
-        assert status(serve().exchange(request_)) == 400
+        answer = serve().exchange(request_)
+        assert status(answer) == 400
+        check_problem(answer)
 
 
 class TestLoad:

@@ -79,7 +79,35 @@ def test_refuses_a_model_that_is_not_what_its_manifest_says(tmp_path: Path) -> N
     model = tmp_path / "model.pkl"
     model.write_bytes(b"not a model")
     outcome = run(tmp_path, MODEL_PATH=str(model), PORT="0")
-    assert outcome.returncode != 0
+    check_refused_in_a_line(outcome, f"refusing to start: MODEL_PATH: {model}: ")
+
+
+def check_refused_in_a_line(outcome: subprocess.CompletedProcess[str], start: str) -> None:
+    assert outcome.returncode == 1
+    refusals = [line for line in outcome.stderr.splitlines() if line.startswith("refusing to start: ")]
+    assert len(refusals) == 1
+    assert refusals[0].startswith(start)
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("address", ["mysql://root:hunter2@host/name", "hunter2 is no address"])
+def test_refuses_an_address_of_no_database_without_repeating_it(tmp_path: Path, address: str) -> None:
+    outcome = run(tmp_path, DATABASE_URL=address, PORT="0")
+    check_refused_in_a_line(outcome, "refusing to start: DATABASE_URL: ")
+    assert "hunter2" not in outcome.stderr
+
+
+def test_refuses_a_database_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "nowhere" / "history.db"
+    outcome = run(tmp_path, DATABASE_URL=f"sqlite+aiosqlite:///{file}", PORT="0")
+    check_refused_in_a_line(outcome, f"refusing to start: DATABASE_URL: {file}: ")
+
+
+def test_refuses_a_file_that_is_no_database(tmp_path: Path) -> None:
+    file = tmp_path / "history.db"
+    file.write_bytes(b"not a database" * 1000)
+    outcome = run(tmp_path, DATABASE_URL=f"sqlite+aiosqlite:///{file}", PORT="0")
+    check_refused_in_a_line(outcome, f"refusing to start: DATABASE_URL: {file}: ")
 
 
 def test_writes_logs_for_machines_in_production(start_service: StartService) -> None:

@@ -196,10 +196,13 @@ class TestDeletingTheFile:
         assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - a test has time
 
     async def test_in_the_middle_of_a_transaction_is_one_too(self, sqlite_database: Database, tmp_path: Path) -> None:
-        with pytest.raises(StorageUnavailable):
+        async def write_while_it_goes() -> None:
             async with sqlite_database.write() as session:
                 await session.execute(insert(RequestHistory), [row_of(make_entry())])
                 delete(tmp_path / "history.db")
+
+        with pytest.raises(StorageUnavailable):
+            await write_while_it_goes()
 
     async def test_is_over_when_there_is_a_file_again(
         self, sqlite_database: Database, migrated_sqlite_file: Path, tmp_path: Path

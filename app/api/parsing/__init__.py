@@ -42,7 +42,7 @@ def choose_reader(headers: Mapping[str, str], readers: Mapping[str, tuple[Source
         No reader takes that type, or the body is compressed; the answer names what is taken.
     """
     if headers.get("content-encoding", _PLAIN).strip().lower() != _PLAIN:
-        raise UnsupportedContentType(headers={"Accept-Encoding": _PLAIN})
+        raise UnsupportedContentType("content_encoding", headers={"Accept-Encoding": _PLAIN})
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in readers:
         raise UnsupportedContentType(headers={"Accept": ", ".join(readers)})

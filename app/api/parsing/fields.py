@@ -56,7 +56,7 @@ def make_record(signal: FloatArray, fields: ECGFields) -> ECGRecord:
         signal=signal,
         sampling_rate_hz=fields.sampling_rate_hz,
         leads=LEADS if fields.leads is None else tuple(fields.leads),
-        units=fields.units,
+        units=fields.units or "mV",
         patient=Patient(
             age_years=fields.age,
             sex=fields.sex,

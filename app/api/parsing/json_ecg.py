@@ -10,11 +10,11 @@ import simdjson
 
 from app.api.faults import MAX_FAULTS
 from app.api.parsing.fields import check_fields, make_record
+from app.api.parsing.json_faults import Buffer, name_json_fault
 from app.core.exceptions import FieldError
 from app.ecg.record import FloatArray
 from app.models.ecg import ECGFieldsWithShape, Sample
 
-Buffer = bytes | bytearray | memoryview
 Loc = tuple[str | int, ...]
 
 SIGNAL: Final = "ecg_signal"
@@ -53,16 +53,15 @@ def parse(text: Buffer) -> object:
 
     The proxies must be gone before this thread parses again, so no exception may carry them out of this module.
     """
-    invalid = FieldError(loc=(), type="json_invalid")
     if bytes(text[:3]) == _UTF8_BOM:  # the parser would skip it; JSON text has none
-        return invalid
+        return FieldError(loc=(), type="json_bom")
     parser: simdjson.Parser | None = getattr(_threads, "parser", None)
     if parser is None:
         parser = _threads.parser = simdjson.Parser()
     try:
         return parser.parse(text)
-    except (ValueError, RuntimeError):  # RuntimeError: an integer beyond 64 bits
-        return invalid
+    except (ValueError, RuntimeError) as error:  # RuntimeError: an integer beyond 64 bits, or too deep
+        return FieldError(loc=(), type=name_json_fault(str(error).partition(":")[0], text))
 
 
 def _read_object(document: "simdjson.Object", text: Buffer, loc: Loc) -> Sample:

@@ -32,10 +32,10 @@ def read_npy(body: bytes | bytearray, query: Sequence[tuple[str, str]]) -> Sampl
     if "leads" in values:
         values["leads"] = str(values["leads"]).split(",")
     fields, known, faults = check_fields(ECGFields, values, ("query",), as_text=True)
+    repeated = {name: None for name in names if name in _FIELDS and names.count(name) > 1}
     if any(name not in _FIELDS for name in names):
         faults = (*faults, FieldError(loc=("query",), type="unknown_field", params={"known": ", ".join(_FIELDS)}))
-    elif len(set(names)) != len(names):
-        faults = (*faults, FieldError(loc=("query",), type="duplicate_key"))
+    faults += tuple(FieldError(loc=("query", name), type="duplicate_key") for name in repeated)
     if faults or fields is None:
         return Sample(known=known, faults=faults[:MAX_FAULTS])
     matrix = _matrix(body)
@@ -55,7 +55,7 @@ def _matrix(body: bytes | bytearray) -> FloatArray | str:
     if math.prod(shape) * dtype.itemsize != len(body) - header.end():
         return "npy_invalid"
     if len(shape) != _DIMENSIONS:
-        return "signal_ragged"
+        return "signal_not_2d"
     if 0 in shape:
         return "signal_empty"
     order: Literal["F", "C"] = "F" if header["fortran"] == b"True" else "C"

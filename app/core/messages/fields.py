@@ -8,6 +8,20 @@ FIELDS: Final[dict[str, Text]] = {
     # the body as a whole
     "body_empty": Text("тело запроса пусто", "the body is empty"),
     "json_invalid": Text("это не JSON в кодировке UTF-8", "this is not JSON in UTF-8"),
+    "json_bom": Text(
+        "тело начинается с метки порядка байтов (BOM), в JSON её быть не должно",
+        "the body begins with a byte order mark, which JSON does not allow",
+    ),
+    "json_nan": Text("NaN и Infinity не являются числами JSON", "NaN and Infinity are not numbers in JSON"),
+    "json_number_out_of_range": Text(
+        "число в JSON слишком велико: целые ограничены 64 битами, дробные — двойной точностью",
+        "a number is too large: integers are limited to 64 bits, others to double precision",
+    ),
+    "json_too_deep": Text("слишком глубокая вложенность JSON", "the JSON is nested too deeply"),
+    "content_encoding": Text(
+        "тело запроса сжато или закодировано: Content-Encoding не поддерживается",
+        "the body is compressed or encoded: Content-Encoding is not supported",
+    ),
     "not_an_object": Text("здесь ожидается объект JSON", "a JSON object is expected here"),
     "duplicate_key": Text("поле указано дважды", "the field is given twice"),
     "npy_invalid": Text("это не файл .npy с числами", "this is not an .npy file of numbers"),
@@ -41,6 +55,9 @@ FIELDS: Final[dict[str, Text]] = {
     "signal_ragged": Text(
         "строки сигнала должны быть одной длины, по числу на отведение",
         "the rows of the signal must be of one length, a number a lead",
+    ),
+    "signal_not_2d": Text(
+        "массив должен быть двумерным: [отсчёт][отведение]", "a 2-D array is expected: [sample][lead]"
     ),
     "signal_flat_without_shape": Text(
         "сигнал должен быть массивом строк [отсчёт][отведение]; плоскому массиву нужно поле shape",

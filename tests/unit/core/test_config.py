@@ -1,10 +1,12 @@
 """Settings."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from app.core import config
 from app.core.config import Settings
 
 SAFE: dict[str, Any] = {
@@ -22,6 +24,28 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def make(**values: Any) -> Settings:
     return Settings(_env_file=None, **values)
+
+
+class TestModelFile:
+    def test_is_taken_from_here_first(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        own = tmp_path / "app" / "core" / "config.py"
+        own.parent.mkdir(parents=True)
+        own.touch()
+        assert make(model_path="app/core/config.py").model_file == own
+
+    def test_is_taken_from_the_project_where_it_is_not_here(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert make(model_path="app/core/config.py").model_file == Path(config.__file__).resolve()
+
+    def test_that_is_nowhere_is_looked_for_here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert make(model_path="no/model.pkl").model_file == tmp_path / "no" / "model.pkl"
+
+    def test_with_an_absolute_path_is_there(self) -> None:
+        assert make(model_path="/nowhere/model.pkl").model_file == Path("/nowhere/model.pkl")
 
 
 class TestDefaults:

@@ -82,9 +82,7 @@ class TestSentences:
     def test_leave_the_documents_403_alone_but_give_the_history_the_reason(self) -> None:
         error = ProcessingFailed(errors=[FieldError(loc=("body", "ecg_signal"), type="no_beats")])
         assert detail(error) == "Модель не смогла обработать данные"
-        assert with_reason(error) == (
-            "Модель не смогла обработать данные (ecg_signal): не найдено сердечных сокращений"
-        )
+        assert with_reason(error) == f"Модель не смогла обработать данные (ecg_signal): {explain('no_beats')}"
 
 
 class TestClasses:
