@@ -1,4 +1,4 @@
-"""Columns by name: order them, and derive the limb leads that follow from I and II."""
+"""Columns by name: order them, and derive the limb leads that follow from two of I, II and III."""
 
 from typing import Final
 
@@ -15,6 +15,10 @@ _CANONICAL: Final = {lead.casefold(): lead for lead in LEADS}
 FROM_I_AND_II: Final[npt.NDArray[np.float32]] = np.array(
     [[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]], dtype=np.float32
 )
+_BIPOLAR: Final = LIMB_LEADS[:3]
+_N_NEEDED: Final = 2
+# The absent one of I and II out of the other and III.
+_FROM_III: Final = {"I": ("II", -1), "II": ("I", 1)}
 
 
 def in_standard_order(leads: FloatArray, names: tuple[str, ...]) -> tuple[FloatArray, list[Notice]]:
@@ -48,8 +52,9 @@ def in_standard_order(leads: FloatArray, names: tuple[str, ...]) -> tuple[FloatA
 
 
 def _assemble(leads: FloatArray, rows: dict[str, int], n_ignored: int) -> tuple[FloatArray, list[Notice]]:
-    derivable = set(LIMB_LEADS[2:]) if {"I", "II"} <= rows.keys() else set()
     missing = [lead for lead in LEADS if lead not in rows]
+    sources = [lead for lead in _BIPOLAR if lead in rows][:_N_NEEDED]
+    derivable = set(LIMB_LEADS) if len(sources) == _N_NEEDED else set()
     if not derivable.issuperset(missing):
         raise InvalidECG(ErrorCode.MISSING_LEADS, leads=[lead for lead in missing if lead not in derivable])
     notices = []
@@ -61,7 +66,15 @@ def _assemble(leads: FloatArray, rows: dict[str, int], n_ignored: int) -> tuple[
     ordered = np.empty((len(LEADS), leads.shape[1]), np.float32)
     ordered[[LEADS.index(lead) for lead in present]] = leads[[rows[lead] for lead in present]]
     if missing:
-        derived = [LEADS.index(lead) for lead in missing]
-        ordered[derived] = FROM_I_AND_II[derived] @ ordered[:2]
-        notices.append(notice(NoticeCode.LEADS_DERIVED, leads=missing))
+        _derive(ordered, missing)
+        notices.append(notice(NoticeCode.LEADS_DERIVED, leads=missing, sources=sources))
     return ordered, notices
+
+
+def _derive(ordered: FloatArray, missing: list[str]) -> None:
+    """Fill the rows of the missing limb leads: first I or II out of III, then the others out of both."""
+    for lead, (other, sign) in _FROM_III.items():
+        if lead in missing:
+            ordered[LEADS.index(lead)] = ordered[LEADS.index(other)] + sign * ordered[LEADS.index("III")]
+    derived = [LEADS.index(lead) for lead in missing if lead not in _FROM_III]
+    ordered[derived] = FROM_I_AND_II[derived] @ ordered[: len(FROM_I_AND_II[0])]

@@ -11,7 +11,7 @@ class NoticeCode(StrEnum):
 
     # changes made to the signal
     LEADS_REORDERED = "leads_reordered"
-    LEADS_DERIVED = "leads_derived"  # leads
+    LEADS_DERIVED = "leads_derived"  # leads, sources
     LEADS_IGNORED = "leads_ignored"  # count
     UNITS_CONVERTED = "units_converted"  # units
     RESAMPLED = "resampled"  # from_hz, to_hz
@@ -22,12 +22,15 @@ class NoticeCode(StrEnum):
     ALREADY_FILTERED = "already_filtered"
     SHORT_RECORDING = "short_recording"  # duration_s
     LEAD_FLAT = "lead_flat"  # leads
+    LEAD_DROPOUT = "lead_dropout"  # leads, minimum_s
+    LOW_AMPLITUDE = "low_amplitude"  # leads, minimum_uv
     LEAD_SATURATED = "lead_saturated"  # leads
     BASELINE_WANDER = "baseline_wander"  # leads
     HIGH_FREQUENCY_NOISE = "high_frequency_noise"  # leads
     LIMB_LEADS_INCONSISTENT = "limb_leads_inconsistent"  # residual_mv
     LIMB_LEADS_REVERSED = "limb_leads_reversed"
     CHEST_LEADS_REVERSED = "chest_leads_reversed"
+    ELECTRODES_DOUBTFUL = "electrodes_doubtful"
     SAMPLING_RATE_SUSPECT = "sampling_rate_suspect"  # heart_rate_bpm, qrs_duration_ms
     PAEDIATRIC = "paediatric"
 

@@ -1,6 +1,8 @@
 """From an ECG as received to an ECG that can be read: check, order, convert, resample, cut, filter, judge."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import ceil, floor
 from typing import Final
 
 import numpy as np
@@ -12,7 +14,7 @@ from app.ecg.filters import FilteredLeads, band_pass
 from app.ecg.leads import in_standard_order
 from app.ecg.limb_gains import law_residual, restoring_gains
 from app.ecg.notices import Notice, NoticeCode, notice
-from app.ecg.quality import MAX_LAW_RESIDUAL_MV, Quality, assess, flat_leads
+from app.ecg.quality import MAX_LAW_RESIDUAL_MV, Quality, assess, silent_leads
 from app.ecg.record import (
     DURATION_S,
     LIMB_LEADS,
@@ -138,9 +140,14 @@ def _check_sample_count(n_samples: int, sampling_rate_hz: float | None) -> None:
         raise InvalidECG(ErrorCode.INVALID_SAMPLING_RATE, minimum_hz=MIN_RATE_HZ, maximum_hz=MAX_RATE_HZ)
     duration_s = n_samples / sampling_rate_hz
     if duration_s < MIN_DURATION_S:
-        raise InvalidECG(ErrorCode.TOO_SHORT, minimum_s=MIN_DURATION_S, received_s=round(duration_s, 2))
+        raise InvalidECG(ErrorCode.TOO_SHORT, minimum_s=MIN_DURATION_S, received_s=_rounded_s(duration_s, floor))
     if duration_s > MAX_DURATION_S:
-        raise InvalidECG(ErrorCode.TOO_LONG, maximum_s=MAX_DURATION_S, received_s=round(duration_s, 2))
+        raise InvalidECG(ErrorCode.TOO_LONG, maximum_s=MAX_DURATION_S, received_s=_rounded_s(duration_s, ceil))
+
+
+def _rounded_s(duration_s: float, away: Callable[[float], int]) -> float:
+    """Round to hundredths away from the bound, so that the number never contradicts the refusal."""
+    return away(100 * duration_s) / 100
 
 
 def _at_standard_rate(leads: FloatArray, sampling_rate_hz: float | None) -> tuple[FloatArray, list[Notice]]:
@@ -165,7 +172,7 @@ def _check_amplitude(leads: FloatArray) -> None:
     if median_range_mv > MAX_MEDIAN_RANGE_MV:
         raise _implausible()
     if median_range_mv < MIN_MEDIAN_RANGE_MV:
-        if flat_leads(leads).sum() > len(leads) // 2 and float(ranges.max()) >= MIN_MEDIAN_RANGE_MV:
+        if silent_leads(leads).sum() > len(leads) // 2 and float(ranges.max()) >= MIN_MEDIAN_RANGE_MV:
             return  # more than half of the electrodes are off: for the quality verdict to say
         if not ranges.any():
             raise UnusableECG(ErrorCode.FLAT_SIGNAL)

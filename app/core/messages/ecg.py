@@ -45,7 +45,7 @@ ECG: Final[dict[str, Text]] = {
         "запись уже прошла фильтр нижних частот около 40 Гц; сегмент ST может быть искажён",
         "the recording had passed a low-pass filter of about 40 Hz before; the ST segment may be distorted",
     ),
-    "leads_derived": Text("отведения вычислены из I и II: {leads}", "leads derived from I and II: {leads}"),
+    "leads_derived": Text("отведения вычислены из {sources}: {leads}", "leads derived from {sources}: {leads}"),
     "leads_ignored": Text(
         "столбцы вне двенадцати отведений не использованы: {count}", "columns beyond the twelve leads ignored: {count}"
     ),
@@ -64,6 +64,14 @@ ECG: Final[dict[str, Text]] = {
     # findings
     "short_recording": Text("запись короче 10 с: {duration_s:g} с", "the recording is under 10 s: {duration_s:g} s"),
     "lead_flat": Text("плоские отведения: {leads}", "flat leads: {leads}"),
+    "lead_dropout": Text(
+        "сигнал пропадает на {minimum_s:g} с и более в отведениях: {leads}",
+        "the signal drops out for {minimum_s:g} s or more in leads: {leads}",
+    ),
+    "low_amplitude": Text(
+        "очень низкая амплитуда (стандартное отклонение менее {minimum_uv:g} мкВ) в отведениях: {leads}",
+        "very low amplitude (standard deviation under {minimum_uv:g} µV) in leads: {leads}",
+    ),
     "lead_saturated": Text("насыщение в отведениях: {leads}", "saturated leads: {leads}"),
     "baseline_wander": Text("дрейф изолинии в отведениях: {leads}", "baseline wander in leads: {leads}"),
     "high_frequency_noise": Text("шум в отведениях: {leads}", "high-frequency noise in leads: {leads}"),
@@ -76,6 +84,10 @@ ECG: Final[dict[str, Text]] = {
     ),
     "chest_leads_reversed": Text(
         "грудные электроды, вероятно, перепутаны", "the chest electrodes are probably interchanged"
+    ),
+    "electrodes_doubtful": Text(
+        "отведения I и V6 противоположны: возможно, перепутаны электроды на конечностях или грудные",
+        "leads I and V6 oppose each other: limb or chest electrodes may be interchanged",
     ),
     "sampling_rate_suspect": Text(
         "частота дискретизации вызывает сомнение: ЧСС {heart_rate_bpm:g}/мин, QRS {qrs_duration_ms:g} мс",

@@ -81,6 +81,20 @@ class TestRefuses:
         signal = np.tile(normal_signal(), (7, 1))
         assert refusal(with_signal(signal, sampling_rate_hz=500)).code == ErrorCode.TOO_LONG
 
+    @pytest.mark.parametrize(
+        ("n_samples", "code", "received_s"), [(30_001, ErrorCode.TOO_LONG, 60.01), (2499, ErrorCode.TOO_SHORT, 4.99)]
+    )
+    def test_a_sample_beyond_the_bounds_without_rounding_it_back(
+        self, n_samples: int, code: ErrorCode, received_s: float
+    ) -> None:
+        error = refusal(with_signal(np.resize(normal_signal(), (n_samples, 12)), sampling_rate_hz=500))
+        assert (error.code, error.params["received_s"]) == (code, received_s)
+
+    def test_only_limb_leads_that_cannot_be_derived(self) -> None:
+        names = ("III", *LEADS[6:])
+        signal = normal_signal()[:, [LEADS.index(lead) for lead in names]]
+        assert refusal(with_signal(signal, leads=names)).params == {"leads": ["I", "II", "aVR", "aVL", "aVF"]}
+
     def test_missing_leads_by_name(self) -> None:
         names = tuple(lead for lead in LEADS if lead not in {"V2", "III"})
         signal = normal_signal()[:, [LEADS.index(lead) for lead in names]]
@@ -125,6 +139,17 @@ class TestSays:
         prepared = prepare(with_signal(normal_signal()[:, EIGHT], leads=names))
         assert [(n.code, n.params["leads"]) for n in prepared.notices] == [
             (NoticeCode.LEADS_DERIVED, ["III", "aVR", "aVL", "aVF"])
+        ]
+        assert np.allclose(prepared.signal, normal_signal(), atol=1e-5)
+
+    @pytest.mark.parametrize("sources", [["I", "II"], ["I", "III"], ["II", "III"]])
+    def test_that_the_limb_leads_were_derived_from_any_two(self, sources: list[str]) -> None:
+        names = (*sources, *LEADS[6:])
+        signal = normal_signal()[:, [LEADS.index(lead) for lead in names]]
+        prepared = prepare(with_signal(signal, leads=names))
+        derived = [lead for lead in LEADS if lead not in names]
+        assert [(n.code, n.params) for n in prepared.notices] == [
+            (NoticeCode.LEADS_DERIVED, {"leads": derived, "sources": sources})
         ]
         assert np.allclose(prepared.signal, normal_signal(), atol=1e-5)
 
@@ -176,6 +201,18 @@ class TestSays:
         signal[:, [6, 11]] = signal[:, [11, 6]]
         assert codes(prepare(with_signal(signal))) == {NoticeCode.CHEST_LEADS_REVERSED}
 
+    @pytest.mark.parametrize("seed", range(5))
+    def test_that_all_chest_electrodes_are_in_reverse(self, seed: int) -> None:
+        signal = normal_signal(seed=seed)
+        signal[:, 6:] = signal[:, :5:-1]
+        assert codes(prepare(with_signal(signal))) == {NoticeCode.CHEST_LEADS_REVERSED}
+
+    def test_that_electrodes_are_doubtful_where_the_chest_does_not_tell_which(self) -> None:
+        signal = normal_signal()
+        signal[:, :6] *= -1
+        signal[:, 6:8] = signal[:, [11]] + np.random.default_rng(0).normal(0, 0.02, (5000, 2))
+        assert codes(prepare(with_signal(signal))) == {NoticeCode.ELECTRODES_DOUBTFUL}
+
     def test_which_lead_is_flat(self) -> None:
         signal = normal_signal()
         signal[:, 8] = 0.3
@@ -187,11 +224,27 @@ class TestSays:
     def test_that_a_lead_fell_off_for_a_second(self) -> None:
         signal = normal_signal()
         signal[2113:2613, 8] = signal[2113, 8]
-        assert NoticeCode.LEAD_FLAT in codes(prepare(with_signal(signal)))
+        prepared = prepare(with_signal(signal))
+        assert [(n.code, n.params) for n in prepared.notices] == [
+            (NoticeCode.LEAD_DROPOUT, {"leads": ["V3"], "minimum_s": 1.0})
+        ]
+        assert prepared.quality.leads["V3"] == LeadQuality.BAD
+
+    def test_that_half_a_recording_is_missing_without_calling_the_leads_flat(self) -> None:
+        signal = normal_signal()
+        signal[2500:] = 0
+        said = codes(prepare(with_signal(signal)))
+        assert NoticeCode.LEAD_DROPOUT in said
+        assert NoticeCode.LEAD_FLAT not in said
+
+    def test_that_a_faint_ecg_is_faint_and_not_flat(self) -> None:
+        prepared = prepare(with_signal(np.float32(0.05) * normal_signal()))
+        assert [(n.code, n.params["minimum_uv"]) for n in prepared.notices] == [(NoticeCode.LOW_AMPLITUDE, 10.0)]
+        assert prepared.quality.overall == Verdict.ABSTAIN
 
     def test_nothing_about_short_repeats_of_a_coarse_device(self) -> None:
         coarse = np.round(normal_signal(noise_uv=2) / 0.02) * 0.02
-        assert NoticeCode.LEAD_FLAT not in codes(prepare(with_signal(coarse)))
+        assert codes(prepare(with_signal(coarse))).isdisjoint({NoticeCode.LEAD_FLAT, NoticeCode.LEAD_DROPOUT})
 
     def test_that_four_dead_leads_are_too_many(self) -> None:
         signal = normal_signal()
