@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import re
+from functools import lru_cache
+from importlib.resources import files
 from typing import Final
 
 from fastapi import APIRouter
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html, get_swagger_ui_oauth2_redirect_html
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 router = APIRouter(include_in_schema=False)
@@ -15,6 +17,9 @@ router = APIRouter(include_in_schema=False)
 OPENAPI_URL: Final = "/openapi.json"
 REDIRECT_URL: Final = "/docs/oauth2-redirect"
 ASSETS_URL: Final = "/docs/assets"
+REDOC_SCRIPT_URL: Final = "/docs/redoc.standalone.js"
+_REDOC_LOGO: Final = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
+_PACKAGE: Final = "fastapi_offline"
 _TITLE: Final = "ECG service"
 _FAVICON: Final = "data:,"
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
@@ -49,16 +54,28 @@ async def read_redoc() -> HTMLResponse:
         get_redoc_html(
             openapi_url=OPENAPI_URL,
             title=_TITLE,
-            redoc_js_url=f"{ASSETS_URL}/redoc.standalone.js",
+            redoc_js_url=REDOC_SCRIPT_URL,
             redoc_favicon_url=_FAVICON,
             with_google_fonts=False,
         )
     )
 
 
+@router.get(REDOC_SCRIPT_URL)
+async def read_redoc_script() -> Response:
+    """Send ReDoc's script without the logo it would fetch from another server."""
+    return Response(_redoc_script(), media_type="text/javascript")
+
+
+@lru_cache(maxsize=1)
+def _redoc_script() -> bytes:
+    script = files(_PACKAGE).joinpath("static", "redoc.standalone.js").read_bytes()
+    return script.replace(_REDOC_LOGO, b"data:,")
+
+
 def docs_assets() -> StaticFiles:
     """Return the files of both, as a package of their own keeps them."""
-    return StaticFiles(packages=[("fastapi_offline", "static")])
+    return StaticFiles(packages=[(_PACKAGE, "static")])
 
 
 def _with_policy(page: HTMLResponse) -> HTMLResponse:

@@ -245,6 +245,17 @@ class TestDocumentation:
                 if not address.startswith("data:"):
                     assert (await client.get(ROOT + address)).status_code == 200
 
+    async def test_fetches_no_logo_from_elsewhere(self, client: httpx.AsyncClient) -> None:
+        script = await client.get(f"{ROOT}/docs/redoc.standalone.js")
+        assert script.headers["content-type"].startswith("text/javascript")
+        assert "Redoc" in script.text
+        assert "cdn.redoc.ly" not in script.text
+
+    async def test_shows_a_prediction_of_three_fields(self, client: httpx.AsyncClient) -> None:
+        schemas = (await client.get(f"{ROOT}/openapi.json")).json()["components"]["schemas"]
+        example = schemas["PredictionAnswer"]["example"]
+        assert example == {"class_index": 0, "class_name": "N", "class_description": "Normal ECG"}
+
     @pytest.mark.parametrize("name", ["../__init__.py", "..%2f__init__.py", "nothing.js", "%00"])
     async def test_gives_out_no_other_file(self, client: httpx.AsyncClient, name: str) -> None:
         assert (await client.get(f"{ROOT}/docs/assets/{name}")).status_code == 404

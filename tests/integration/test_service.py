@@ -1,5 +1,7 @@
 """The whole service on both databases: what it is told, it tells again."""
 
+from pathlib import Path
+
 import httpx
 import numpy as np
 
@@ -56,3 +58,16 @@ async def test_answers_503_when_the_server_is_gone(start: StartClient) -> None:
     assert (refused.status_code, refused.json()["type"]) == (503, "/errors/storage-unavailable")
     assert (await client.get("/health")).status_code == 200
     assert (await client.get("/history")).status_code == 503
+
+
+async def test_answers_503_when_its_file_is_deleted(start: StartClient, tmp_path: Path) -> None:
+    client = await start()
+    answered = await client.post("/forward", content=encode(make_request()), headers=JSON)
+    assert answered.status_code == 200
+    for name in ("history.db", "history.db-wal", "history.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    refused = await client.post("/forward", content=encode(make_request()), headers=JSON)
+    assert (refused.status_code, refused.json()["type"]) == (503, "/errors/storage-unavailable")
+    assert (await client.get("/history")).status_code == 503
+    ready = await client.get("http://testserver/health/ready")
+    assert (ready.status_code, ready.json()["checks"]["database_writable"]) == (503, False)
