@@ -7,7 +7,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
+
+from model_training.platt import PlattMean
 
 FloatArray = NDArray[np.float64]
 FlagArray = NDArray[np.int8]
@@ -20,10 +21,7 @@ _DECIMALS: Final = 6
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Combination:
-    """Weights of the members and calibration in one linear map of log-odds.
-
-    The members' weighted mean is taken, then Platt's sigmoid is fitted to it: two numbers a class. Isotonic regression
-    would follow the few thousand records more closely, and lose ranking by its steps.
+    """Weights of the members and calibration in one linear map of log-odds, class by class.
 
     Attributes
     ----------
@@ -47,15 +45,11 @@ class Combination:
         weights : sequence of float
             Of each member; only their ratios matter.
         """
-        shares = np.asarray(weights) / np.sum(weights)
-        mean = np.einsum("nmk,m->nk", logits, shares)
-        slopes, intercepts = np.empty(mean.shape[1]), np.empty(mean.shape[1])
-        for k in range(mean.shape[1]):
-            sigmoid = LogisticRegression(C=1e6, max_iter=1000).fit(mean[:, [k]], labels[:, k])
-            slopes[k], intercepts[k] = sigmoid.coef_[0, 0], sigmoid.intercept_[0]
+        fitted = [PlattMean(weights).fit(logits[:, :, k], labels[:, k]) for k in range(labels.shape[1])]
+        coefficients = np.stack([one.coef_ for one in fitted], axis=1)
+        intercepts = np.array([one.intercept_ for one in fitted])
         # The solver's last bits depend on how the arrays happened to lie in memory.
-        coefficients = np.outer(shares, slopes).round(_DECIMALS)
-        return cls(coefficients=coefficients, intercepts=intercepts.round(_DECIMALS))
+        return cls(coefficients=coefficients.round(_DECIMALS), intercepts=intercepts.round(_DECIMALS))
 
     def probabilities(self, logits: FloatArray) -> FloatArray:
         """Calibrated probabilities, (n, 5), of members' log-odds (n, n_members, 5)."""
