@@ -5,14 +5,13 @@ from typing import Final
 
 import numpy as np
 
-from app.ecg.beats import R_INDEX, Beats, find_beats
+from app.ecg.beats import QRS_WINDOW, Beats, find_beats
 from app.ecg.fiducials import Fiducials, delineate
 from app.ecg.measurements import Measurements, beat_index, measure
 from app.ecg.notices import Notice, NoticeCode, notice
 from app.ecg.pipeline import PreparedECG
 from app.ecg.record import LIMB_LEADS, SAMPLING_RATE_HZ, FloatArray
 
-_QRS: Final = slice(R_INDEX - 15, R_INDEX + 16)  # 60 ms each side
 _N_LIMB: Final = len(LIMB_LEADS)
 MIN_RATE_BPM: Final = 20.0
 MAX_RATE_BPM: Final = 300.0
@@ -52,7 +51,7 @@ class Analysis:
 
 
 def _qrs_scale(beat: FloatArray) -> FloatArray:
-    power: FloatArray = np.square(beat[:, _QRS] - beat[:, _QRS].mean(axis=1, keepdims=True)).mean(axis=1)
+    power: FloatArray = np.square(beat[:, QRS_WINDOW] - beat[:, QRS_WINDOW].mean(axis=1, keepdims=True)).mean(axis=1)
     silent = power <= SILENT_SHARE * power.max()
     power[:_N_LIMB] = power[:_N_LIMB].mean()
     power[silent] = np.nan

@@ -24,9 +24,9 @@ _OFFSETS: Final = (np.arange(BEAT_LENGTH) - R_INDEX) * _STEP
 _REACH: Final = 40  # 80 ms, in samples
 _SEARCH: Final = np.arange(-_REACH, _REACH + 1)
 _APART: Final = SAMPLING_RATE_HZ // 5
-_QRS: Final = slice(R_INDEX - 15, R_INDEX + 16)  # 60 ms each side
-_QRS_OFFSETS: Final = _OFFSETS[_QRS]
-_COMPARED: Final = slice(R_INDEX - 15, R_INDEX + 90)  # QRS, ST and most of T
+QRS_WINDOW: Final = slice(R_INDEX - 15, R_INDEX + 16)  # 60 ms each side
+_QRS_OFFSETS: Final = _OFFSETS[QRS_WINDOW]
+_COMPARED: Final = slice(QRS_WINDOW.start, R_INDEX + 90)  # QRS, ST and most of T
 _LAGS: Final = np.arange(-12, 13)  # 24 ms each side, in samples
 # What repeats is a heart: set on 2,188 real recordings, the worst of which is named beside each bound.
 KINSHIP: Final = 0.7

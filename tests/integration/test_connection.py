@@ -37,6 +37,16 @@ async def pragmas_of(session: AsyncSession) -> dict[str, object]:
     return {name: await session.scalar(text(f"PRAGMA {name}")) for name in PROMISES}
 
 
+async def assert_out_of_order(database: Database) -> None:
+    """Reading, writing and the probe all say that the storage is unavailable."""
+    with pytest.raises(StorageUnavailable):
+        await HistoryRepository(database).page(limit=1)
+    with pytest.raises(StorageUnavailable):
+        await HistoryRepository(database).add([make_entry()])
+    with pytest.raises(StorageUnavailable):
+        await database.ping()
+
+
 class TestSqliteConnections:
     async def test_the_writer_keeps_its_promises(self, sqlite_database: Database) -> None:
         async with sqlite_database.write() as session:
@@ -61,12 +71,7 @@ class TestSqliteConnections:
 
     async def test_a_file_that_is_not_there_is_never_made(self, tmp_path: Path) -> None:
         database = Database(f"sqlite+aiosqlite:///{tmp_path / 'gone.db'}")
-        with pytest.raises(StorageUnavailable):
-            await HistoryRepository(database).page(limit=1)
-        with pytest.raises(StorageUnavailable):
-            await HistoryRepository(database).add([make_entry()])
-        with pytest.raises(StorageUnavailable):
-            await database.ping()
+        await assert_out_of_order(database)
         await database.close()
         assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - a test has time
 
@@ -326,12 +331,7 @@ class TestOutages:
 
     async def test_a_server_that_is_not_there_is_an_outage(self, unused_tcp_port: int) -> None:
         database = Database(f"postgresql+asyncpg://user@127.0.0.1:{unused_tcp_port}/name")
-        with pytest.raises(StorageUnavailable):
-            await HistoryRepository(database).page(limit=1)
-        with pytest.raises(StorageUnavailable):
-            await HistoryRepository(database).add([make_entry()])
-        with pytest.raises(StorageUnavailable):
-            await database.ping()
+        await assert_out_of_order(database)
         await database.close()
 
     async def test_a_server_that_says_nothing_is_an_outage(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from app.database import write_queue
 from app.database.connection import Database, WriteSession
 from app.database.models import RequestHistory
 from app.database.repositories.history import HistoryRepository
+from app.database.write_queue import Unit
 from tests.integration.test_history import NOON, make_entry
 
 
@@ -49,6 +50,18 @@ async def add_and_fail(session: WriteSession) -> None:
 async def stored(database: Database) -> list[str | None]:
     async with database.read() as session:
         return list((await session.scalars(select(RequestHistory.request_id).order_by(RequestHistory.id))).all())
+
+
+async def assert_takes_its_neighbours_down(database: Database, unit: Unit[None]) -> None:
+    """The units that share the transaction of `unit` all learn that nothing was stored."""
+    results = await asyncio.gather(
+        database.writes.run(adding("before")),
+        database.writes.run(unit),
+        database.writes.run(adding("after")),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [StorageUnavailable] * 3
+    assert await stored(database) == []
 
 
 class TestRun:
@@ -180,14 +193,7 @@ class TestGroupCommit:
             await session.execute(text("ROLLBACK"))
             raise sqlite3.OperationalError("database or disk is full")
 
-        results = await asyncio.gather(
-            sqlite_database.writes.run(adding("before")),
-            sqlite_database.writes.run(undo_everything),
-            sqlite_database.writes.run(adding("after")),
-            return_exceptions=True,
-        )
-        assert [type(result) for result in results] == [StorageUnavailable] * 3
-        assert await stored(sqlite_database) == []
+        await assert_takes_its_neighbours_down(sqlite_database, undo_everything)
 
     async def test_notices_a_transaction_undone_behind_a_unit_that_says_nothing(
         self, sqlite_database: Database
@@ -195,14 +201,7 @@ class TestGroupCommit:
         async def undo_everything(session: WriteSession) -> None:
             await session.execute(text("ROLLBACK"))
 
-        results = await asyncio.gather(
-            sqlite_database.writes.run(adding("before")),
-            sqlite_database.writes.run(undo_everything),
-            sqlite_database.writes.run(adding("after")),
-            return_exceptions=True,
-        )
-        assert [type(result) for result in results] == [StorageUnavailable] * 3
-        assert await stored(sqlite_database) == []
+        await assert_takes_its_neighbours_down(sqlite_database, undo_everything)
 
     async def test_turns_away_whom_it_cannot_seat(
         self, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
