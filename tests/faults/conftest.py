@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.figures import PrintFigure
 from tests.faults.service import Installation, Service
 from tests.fixtures.database import Postgres, unique_name
 from tests.fixtures.ecg import encode, make_request, make_signal
@@ -115,8 +116,8 @@ def admin(admin_headers: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def print_figure(record_property: Callable[[str, object], None]) -> Callable[..., None]:
-    """Report a figure that was measured: with `-rP` on the screen, and in the report of the run."""
+def print_figure(record_property: Callable[[str, object], None]) -> PrintFigure:
+    """Report a figure that was measured."""
 
     def report(**figures: object) -> None:
         for name, value in figures.items():

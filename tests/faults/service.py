@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -23,6 +23,14 @@ from tests.fixtures.server import PROJECT_DIR, START_DEADLINE_S, environment, fr
 STOP_DEADLINE_S = 60
 _WEIGH_EVERY_S = 0.02
 _MIB = 2**20
+
+
+def wait_until(condition: Callable[[], bool], within_s: float) -> bool:
+    """Return whether something comes true within a time."""
+    deadline_s = time.monotonic() + within_s
+    while not (is_true := condition()) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    return is_true
 
 
 @dataclass
@@ -126,9 +134,13 @@ class Installation:
     def sqlite_file(self) -> Path:
         return Path(self.database_url.partition(":///")[2])
 
+    def configure(self, **settings: str) -> None:
+        """Set what every later start shall have."""
+        self._settings = {**self._settings, **settings}
+
     def start(self, **settings: str) -> Service:
         """Start a process and wait until it answers; what is not given is as at the last start."""
-        self._settings = {**self._settings, **settings}
+        self.configure(**settings)
         port = free_port()
         service = Service(port, self._launch(port), self.folder / f"log-{len(self.services)}")
         self.services.append(service)
@@ -137,9 +149,7 @@ class Installation:
 
     def check(self) -> None:
         """Make sure that every invariant holds; whatever was killed is started again first, as an operator would."""
-        service = self.services[-1]
-        if not service.is_running:
-            service = self.start()
+        service = self.services[-1] if self.services and self.services[-1].is_running else self.start()
         evidence = Evidence(
             database_url=self.database_url,
             acks=self.acks,

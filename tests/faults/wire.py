@@ -31,11 +31,17 @@ def parse(received: bytes) -> Answer:
     """Read the first answer of what was received."""
     head, separator, rest = received.partition(b"\r\n\r\n")
     assert separator, f"no whole answer, but {received[:200]!r}"
-    first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    status, headers = parse_head(head)
     length = int(headers.get("content-length", len(rest)))
     assert len(rest) >= length, f"half an answer: {received[:200]!r}"
-    return Answer(int(first.split(" ", 2)[1]), headers, rest[:length])
+    return Answer(status, headers, rest[:length])
+
+
+def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
+    """Read the status and the header fields of an answer."""
+    first, *lines = head.decode("latin-1").rstrip().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return int(first.split(" ", 2)[1]), headers
 
 
 def request(
