@@ -120,6 +120,13 @@ def _wrong_revision(revision: str | None) -> Iterator[str]:
 
 
 def _look_into_sqlite(file: Path) -> Found:
+    try:
+        return _read_sqlite(file)
+    except sqlite3.DatabaseError as error:
+        return Found(rows=(), revision=None, damages=[str(error)])
+
+
+def _read_sqlite(file: Path) -> Found:
     with closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=10)) as connection:
         health = [text for (text,) in connection.execute("PRAGMA integrity_check")]
         orphans = [str(row) for row in connection.execute("PRAGMA foreign_key_check")]

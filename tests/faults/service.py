@@ -148,12 +148,14 @@ class Installation:
         return service
 
     def check(self) -> None:
-        """Make sure that every invariant holds; whatever was killed is started again first, as an operator would."""
-        service = self.services[-1] if self.services and self.services[-1].is_running else self.start()
+        """Make sure that every invariant holds; what was killed is started again, what was told to stop is not."""
+        service = self.services[-1] if self.services else self.start()
+        if service.process.poll() == -signal.SIGKILL:
+            service = self.start()
         evidence = Evidence(
             database_url=self.database_url,
             acks=self.acks,
-            url=service.url,
+            url=service.url if service.is_running else None,
             logs=[one.log for one in self.services],
         )
         assert violations(evidence) == []

@@ -1,6 +1,8 @@
 """A disk without room, and a log that a reader keeps from shrinking (the catalogue's 56 and 59)."""
 
 import asyncio
+import contextlib
+import itertools
 import resource
 import sqlite3
 import subprocess
@@ -16,6 +18,8 @@ from tests.faults.load import JSON, Crowd
 from tests.faults.service import Installation, Service, wait_until
 from tests.faults.wire import Answer, call
 from tests.fixtures.skipping import skip_or_fail
+
+pytestmark = pytest.mark.heavy
 
 DISK_BYTES = 3 * 2**20
 FILE_BYTES = 128 * 2**10

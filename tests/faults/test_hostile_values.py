@@ -124,8 +124,7 @@ class TestHugeIntegers:
         for query in (f"limit={text}", f"offset={text}", f"offset=-{text}"):
             check_refused(call(any_service.port, "GET", f"/api/v1/history?{query}"))
         for query in (f"since={text}", f"until={text}"):
-            answer = call(any_service.port, "GET", f"/api/v1/stats?{query}", headers=admin)
-            assert answer.status in {200, 400}
+            check_refused(call(any_service.port, "GET", f"/api/v1/stats?{query}", headers=admin))
         check_refused(call(any_service.port, "GET", f"/errors/{text}"), 400, 404)
 
     def test_of_63_bits_are_an_empty_page(self, any_service: Service) -> None:

@@ -16,10 +16,12 @@ from tests.faults.load import Broken, Caller, Crowd, NotConnected, Tally
 from tests.faults.service import Installation, Service
 from tests.fixtures.server import PROJECT_DIR
 
+pytestmark = pytest.mark.heavy
+
 OVERLOAD = 4
 N_MEASURING = 8
 MEASURED_S = 5
-OVERLOADED_S = 15
+OVERLOADED_S = 12
 #: callers who wait at once at most: beyond it they would measure themselves
 N_CALLERS_AT_MOST = 400
 

@@ -17,6 +17,8 @@ from tests.faults.powercut import PowerCut, compile_library, prepare
 from tests.faults.service import Installation
 from tests.fixtures.server import PROJECT_DIR
 
+pytestmark = pytest.mark.heavy
+
 N_WRITERS = 20
 N_PRINTED = 300
 

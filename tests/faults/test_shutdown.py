@@ -11,6 +11,8 @@ from tests.faults.load import Caller, Crowd
 from tests.faults.service import Installation, Service
 from tests.faults.wire import connect, read_until_closed, request
 
+pytestmark = pytest.mark.heavy
+
 N_CALLERS = 50
 GRACE_S = 20
 SHORT_GRACE_S = 3
@@ -43,7 +45,7 @@ async def test_a_stop_under_load_fails_no_request(
     assert broken == []
     assert set(tally.statuses) <= {200, 503}
     assert tally.without_retry_after == 0
-    assert tally.not_connected + len(tally.broken) == N_CALLERS
+    assert tally.not_connected == N_CALLERS
     assert took_s < GRACE_S + SLACK_S
 
 

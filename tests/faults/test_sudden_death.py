@@ -14,6 +14,8 @@ from tests.faults.figures import PrintFigure
 from tests.faults.load import Crowd
 from tests.faults.service import Installation, Service, wait_until
 
+pytestmark = pytest.mark.heavy
+
 N_WRITERS = 20
 REPLACED_WITHIN_S = 30
 
