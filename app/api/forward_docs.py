@@ -7,6 +7,7 @@ import numpy as np
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
+from app.api.intake import MAX_TIMEOUT_MS
 from app.ecg.record import LEADS, SAMPLING_RATE_HZ
 from app.ecg.synthetic import synthesize
 from app.models.ecg import BatchRequest, ForwardRequest
@@ -41,6 +42,29 @@ BATCH_BODY: Final[dict[str, Any]] = {
         "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model=BatchRequest.__name__)}}},
     }
 }
+
+
+_HEAD: Final[list[dict[str, Any]]] = [
+    {
+        "name": "details",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "boolean", "default": False},
+        "description": "add probabilities, model, quality, warnings, measurements and timing",
+    },
+    {
+        "name": "X-Request-Timeout-Ms",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "integer", "minimum": 0, "maximum": MAX_TIMEOUT_MS},
+        "description": "milliseconds after which the caller does not want the answer any more: then 503 at once",
+    },
+]
+
+
+def with_head(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of an endpoint that reads its head and its body itself."""
+    return {**body, "parameters": _HEAD}
 
 
 @lru_cache(maxsize=1)

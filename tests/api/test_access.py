@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
+from app.application import create_app
 from app.core.config import Settings
-from app.main import create_app
 from tests.fixtures.app import StartClient
 
 ACCESS = {

@@ -111,7 +111,7 @@ class TestDetails:
         assert answer["model"]["version"] == "rate-1"
         assert answer["quality"]["overall"] == "accept"
         assert answer["measurements"]["heart_rate_bpm"] == pytest.approx(70, abs=3)
-        assert set(answer["timing_ms"]) == {"queue", "decode", "prepare", "features", "model", "total"}
+        assert set(answer["timing_ms"]) == {"queue", "decode", "prepare", "features", "model", "write", "total"}
 
     async def test_words_warnings_in_the_callers_language(self, client: httpx.AsyncClient, request_with: Body) -> None:
         messages = []
@@ -136,6 +136,7 @@ class TestDetails:
             "prepare",
             "features",
             "model",
+            "write",
             "total",
         ]
 

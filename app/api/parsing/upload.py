@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from app.core.exceptions import BodyTooLarge, Overloaded
 
@@ -13,7 +14,7 @@ from app.core.exceptions import BodyTooLarge, Overloaded
 class Upload:
     """A body and the query that came with it."""
 
-    body: bytearray
+    body: bytes | bytearray
     query: Sequence[tuple[str, str]]
 
 
@@ -23,8 +24,15 @@ class BodyBudget:
     def __init__(self, limit_bytes: int) -> None:
         self._left = limit_bytes
 
+    @property
+    def left_bytes(self) -> int:
+        """Bytes that are free now."""
+        return self._left
+
     @asynccontextmanager
-    async def receive(self, request: Request, max_bytes: int) -> AsyncIterator[Upload]:
+    async def receive(
+        self, request: Request, query: Sequence[tuple[str, str]], max_bytes: int
+    ) -> AsyncIterator[Upload]:
         """Read the body and keep it on the account while the context lasts.
 
         Raises
@@ -32,20 +40,49 @@ class BodyBudget:
         BodyTooLarge
             Above `max_bytes`; known from Content-Length before anything is read, if the client sent one.
         Overloaded
-            The other bodies leave no room.
+            The other bodies leave no room; known beforehand likewise.
+        ClientDisconnect
+            The caller hung up.
         """
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > max_bytes:
-            raise BodyTooLarge
-        body = bytearray()
+        if declared.isdecimal():
+            if int(declared) > max_bytes:
+                raise BodyTooLarge
+            if int(declared) > self._left:
+                raise Overloaded
+        body: bytes | bytearray = b""
+        booked = 0
         try:
-            async for chunk in request.stream():
-                if len(body) + len(chunk) > max_bytes:
+            while True:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk: bytes = message.get("body", b"")
+                if booked + len(chunk) > max_bytes:
                     raise BodyTooLarge
                 if len(chunk) > self._left:
                     raise Overloaded
                 self._left -= len(chunk)
-                body += chunk
-            yield Upload(body=body, query=request.query_params.multi_items())
+                booked += len(chunk)
+                body = _joined(body, chunk)
+                if not message.get("more_body", False):
+                    break
+            yield Upload(body=body, query=query)
         finally:
-            self._left += len(body)
+            self._left += booked
+
+
+def _joined(body: bytes | bytearray, chunk: bytes) -> bytes | bytearray:
+    """Append a piece; a body that came in one is taken as it is."""
+    if not body:
+        return chunk
+    if isinstance(body, bytes):
+        body = bytearray(body)
+    body += chunk
+    return body
+
+
+def read_query(request: Request) -> Sequence[tuple[str, str]]:
+    """Return the pairs of the query in their order."""
+    text: bytes = request.scope["query_string"]
+    return parse_qsl(text.decode("latin-1"), keep_blank_values=True) if text else ()

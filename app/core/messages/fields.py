@@ -34,6 +34,7 @@ FIELDS: Final[dict[str, Text]] = {
     "unknown_field": Text("неизвестное поле; известны: {known}", "unknown field; known are: {known}"),
     "number_expected": Text("здесь ожидается число", "a number is expected here"),
     "integer_expected": Text("здесь ожидается целое число", "an integer is expected here"),
+    "boolean_expected": Text("здесь ожидается true или false", "true or false is expected here"),
     "text_expected": Text("здесь ожидается строка", "a string is expected here"),
     "array_expected": Text("здесь ожидается массив", "an array is expected here"),
     "date_time_expected": Text(

@@ -1,16 +1,25 @@
-"""Classifying ECGs."""
+"""Classifying ECGs.
 
+Both endpoints take the request itself and return a finished response: see `app.api.direct`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Generic, TypeVar
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.requests import Request
+from starlette.responses import Response
 
-from app.api.deps import LanguageDep, RequestIdDep, StateDep
 from app.api.errors import problem_responses
-from app.api.forward_docs import BATCH_BODY, FORWARD_BODY
-from app.api.parsing import BATCH_READERS, READERS, choose_reader
-from app.api.presenting import present_batch, present_prediction
+from app.api.forward_docs import BATCH_BODY, FORWARD_BODY, with_head
+from app.api.intake import read_flag, read_patience
+from app.api.language import request_language
+from app.api.parsing import BATCH_READERS, READERS, Upload, choose_reader
+from app.api.parsing.upload import read_query
+from app.api.presenting import render_batch, render_prediction
+from app.api.state import app_state
 from app.core.constants import RequestType, Source
 from app.core.exceptions import (
     BodyTooLarge,
@@ -19,6 +28,7 @@ from app.core.exceptions import (
     Overloaded,
     ProcessingFailed,
     StorageUnavailable,
+    TooManyRequests,
     UnsupportedContentType,
 )
 from app.models.schemas import BatchAnswer, PredictionAnswer
@@ -26,50 +36,65 @@ from app.services.prediction import Intake
 
 router = APIRouter(tags=["prediction"])
 
-DetailsQuery = Annotated[
-    bool, Query(description="add probabilities, model, quality, warnings, measurements and timing")
-]
+Shape = TypeVar("Shape")
+Result = TypeVar("Result")
+
 _REFUSALS = problem_responses(
     InvalidInput,
     ProcessingFailed,
     BodyTooLarge,
     UnsupportedContentType,
+    TooManyRequests,
     ModelNotLoaded,
     Overloaded,
     StorageUnavailable,
 )
 
 
-@router.post("/forward", response_model_exclude_unset=True, responses=_REFUSALS, openapi_extra=FORWARD_BODY)
-async def forward(
-    request: Request, state: StateDep, request_id: RequestIdDep, language: LanguageDep, details: DetailsQuery = False
-) -> PredictionAnswer:
+@router.post("/forward", response_model=PredictionAnswer, responses=_REFUSALS, openapi_extra=with_head(FORWARD_BODY))
+async def forward(request: Request) -> Response:
     """Classify one ECG."""
-    intake = Intake(request_id=request_id, source=Source.UNKNOWN)
-    try:
-        source, read = choose_reader(request.headers, READERS)
-        async with state.bodies.receive(request, state.settings.max_body_bytes) as upload:
-            intake = Intake(request_id=request_id, source=source, size_bytes=len(upload.body))
-            prediction = await state.prediction.classify(partial(read, upload), intake)
-    except (UnsupportedContentType, BodyTooLarge) as refusal:
-        await state.prediction.record_refusal(refusal, intake, RequestType.SINGLE)
-        raise
+    state, query = app_state(request), read_query(request)
+    details = read_flag(query, "details")
+    kind = _Kind(READERS, state.settings.max_body_bytes, RequestType.SINGLE, state.prediction.classify)
+    prediction = await _receive_and_classify(request, query, kind)
     request.state.timings.update(prediction.timing_ms)
-    return present_prediction(prediction, language, details=details)
+    return render_prediction(prediction, request_language(request) if details else None)
 
 
-@router.post("/forward/batch", response_model_exclude_unset=True, responses=_REFUSALS, openapi_extra=BATCH_BODY)
-async def forward_batch(
-    request: Request, state: StateDep, request_id: RequestIdDep, language: LanguageDep, details: DetailsQuery = False
-) -> BatchAnswer:
+@router.post("/forward/batch", response_model=BatchAnswer, responses=_REFUSALS, openapi_extra=with_head(BATCH_BODY))
+async def forward_batch(request: Request) -> Response:
     """Classify 1-256 ECGs; nothing is predicted unless all of them are valid."""
-    intake = Intake(request_id=request_id, source=Source.UNKNOWN)
+    state, query = app_state(request), read_query(request)
+    details = read_flag(query, "details")
+    kind = _Kind(BATCH_READERS, state.settings.max_batch_body_bytes, RequestType.BATCH, state.prediction.classify_batch)
+    results = await _receive_and_classify(request, query, kind)
+    return render_batch(results, request_language(request), details=details)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[Shape, Result]):
+    """What differs between one ECG and a batch."""
+
+    readers: Mapping[str, tuple[Source, Callable[[Upload], Shape]]]
+    max_bytes: int
+    request_type: RequestType
+    classify: Callable[[Callable[[], Shape], Intake], Awaitable[Result]]
+
+
+async def _receive_and_classify(
+    request: Request, query: Sequence[tuple[str, str]], kind: _Kind[Shape, Result]
+) -> Result:
+    """Take a body in and have it classified; a body of the wrong kind or size is refused, and that is recorded too."""
+    state = app_state(request)
+    patience = read_patience(request)
+    state.prediction.check_room(patience)
+    intake = Intake(request_id=request.state.request_id, source=Source.UNKNOWN, patience=patience)
     try:
-        source, split = choose_reader(request.headers, BATCH_READERS)
-        async with state.bodies.receive(request, state.settings.max_batch_body_bytes) as upload:
-            intake = Intake(request_id=request_id, source=source, size_bytes=len(upload.body))
-            results = await state.prediction.classify_batch(partial(split, upload), intake)
+        source, read = choose_reader(request.headers, kind.readers)
+        async with state.bodies.receive(request, query, kind.max_bytes) as upload:
+            intake = Intake(request_id=intake.request_id, source=source, size_bytes=len(upload.body), patience=patience)
+            return await kind.classify(partial(read, upload), intake)
     except (UnsupportedContentType, BodyTooLarge) as refusal:
-        await state.prediction.record_refusal(refusal, intake, RequestType.BATCH)
+        await state.prediction.record_refusal(refusal, intake, kind.request_type)
         raise
-    return present_batch(results, language, details=details)
