@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import threading
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -99,7 +100,8 @@ class Worker:
     async def _on_loaded(self, state: AppState) -> None:
         """Report, and wait for the word to serve."""
         tune_for_serving()
-        asyncio.get_running_loop().add_reader(self._post.supervisor.fileno(), self._listen, state)
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._listen, args=(state, loop), name="supervisor", daemon=True).start()
         self._say(Loaded(state.models.version))
         await self._may_serve.wait()
         self._beat()
@@ -108,15 +110,18 @@ class Worker:
         self._post.siblings.board.beat(self._post.slot)
         asyncio.get_running_loop().call_later(BEAT_S, self._beat)
 
-    def _listen(self, state: AppState) -> None:
-        try:
-            message = self._post.supervisor.recv()
-        except (EOFError, OSError):  # nobody would replace this process, nor tell it anything
-            asyncio.get_running_loop().remove_reader(self._post.supervisor.fileno())
-            self._may_serve.set()
-            self._server.stop()
-            return
-        self._obey(message, state)
+    def _listen(self, state: AppState, loop: asyncio.AbstractEventLoop) -> None:
+        """Pass on what the supervisor says; in a thread of its own, because a model takes a while to arrive."""
+        with suppress(EOFError, OSError):
+            while True:
+                loop.call_soon_threadsafe(self._obey, self._post.supervisor.recv(), state)
+        # Nobody would replace this process now, nor tell it anything.
+        with suppress(RuntimeError):  # it has ended already
+            loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        self._may_serve.set()
+        self._server.stop()
 
     def _obey(self, message: object, state: AppState) -> None:
         match message:
