@@ -1,11 +1,13 @@
 """A closed-loop HTTP client that costs next to nothing: prepared bytes out, status and length in, one thread, epoll.
 
-    python -m benchmarks.load HOST PORT REQUEST_FILE [--connections 8] [--seconds 5] [--core 1]
+    python -m benchmarks.load HOST PORT REQUEST_FILE [--connections 8] [--seconds 5] [--core 1] [--rate 0]
 
-Every connection sends its next request when it has the answer to the last. Prints one line of JSON.
+Every connection sends its next request when it has the answer to the last; with a rate, no sooner than its turn at
+that rate comes. Prints one line of JSON.
 """
 
 import argparse
+import heapq
 import json
 import os
 import re
@@ -20,6 +22,7 @@ from typing import Final
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _RECEIVE_BYTES: Final = 65_536
+_REFUSED: Final = 400
 
 
 @dataclass(kw_only=True)
@@ -29,6 +32,7 @@ class Measured:
     seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    refused_ms: list[float] = field(default_factory=list)
     broken_connections: int = 0
 
     @property
@@ -36,10 +40,13 @@ class Measured:
         """Answers of any status a second."""
         return len(self.latencies_ms) / self.seconds
 
-    def percentile_ms(self, share: float) -> float:
-        """Latency that this share of the answers stayed within."""
-        ordered = sorted(self.latencies_ms)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+    def note(self, status: int, latency_ms: float) -> None:
+        """Count an answer."""
+        self.statuses[status] += 1
+        self.latencies_ms.append(latency_ms)
+        if status >= _REFUSED:
+            self.refused_ms.append(latency_ms)
+
 
     def as_json(self) -> str:
         """Write for the parent process."""
@@ -48,13 +55,20 @@ class Measured:
                 "seconds": self.seconds,
                 "answers": len(self.latencies_ms),
                 "per_s": self.answers_per_s,
-                "p50_ms": self.percentile_ms(0.5),
-                "p99_ms": self.percentile_ms(0.99),
-                "max_ms": self.percentile_ms(1.0),
+                "p50_ms": _percentile(self.latencies_ms, 0.5),
+                "p99_ms": _percentile(self.latencies_ms, 0.99),
+                "max_ms": _percentile(self.latencies_ms, 1.0),
+                "refused_p50_ms": _percentile(self.refused_ms, 0.5),
+                "refused_p99_ms": _percentile(self.refused_ms, 0.99),
                 "statuses": dict(self.statuses),
                 "broken_connections": self.broken_connections,
             }
         )
+
+
+def _percentile(values: list[float], share: float) -> float | None:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
 
 class _Caller:
@@ -67,6 +81,7 @@ class _Caller:
         self.socket = self._connect()
         self.unsent = memoryview(b"")
         self.started_s = 0.0
+        self.turn_s = 0.0
 
     def _connect(self) -> socket.socket:
         connection = socket.create_connection(self._address, timeout=30)
@@ -109,39 +124,68 @@ class _Caller:
         self.socket = self._connect()
 
 
-def run(address: tuple[str, int], request: bytes, *, connections: int, seconds: float) -> Measured:
-    """Ask as fast as the answers come."""
-    measured = Measured()
-    callers = [_Caller(address, request) for _ in range(connections)]
-    selector = selectors.DefaultSelector()
-    both, read_only = selectors.EVENT_READ | selectors.EVENT_WRITE, selectors.EVENT_READ
-    started_s = time.perf_counter()
-    for caller in callers:
-        caller.begin()
-        selector.register(caller.socket, both if caller.unsent else read_only, caller)
-    deadline_s = started_s + seconds
-    while time.perf_counter() < deadline_s:
-        for key, events in selector.select(timeout=1):
-            caller = key.data
-            try:
-                if events & selectors.EVENT_WRITE:
-                    caller.send()
-                status = caller.receive() if events & selectors.EVENT_READ else None
-                if status is not None:
-                    measured.latencies_ms.append(1000 * (time.perf_counter() - caller.started_s))
-                    measured.statuses[status] += 1
-                    caller.begin()
-                selector.modify(caller.socket, both if caller.unsent else read_only, caller)
-            except ConnectionError:
-                measured.broken_connections += 1
-                selector.unregister(caller.socket)
-                caller.reconnect()
-                caller.begin()
-                selector.register(caller.socket, both if caller.unsent else read_only, caller)
-    measured.seconds = time.perf_counter() - started_s
-    for caller in callers:
-        caller.socket.close()
-    return measured
+class _Load:
+    """All connections, in one thread."""
+
+    def __init__(self, address: tuple[str, int], request: bytes, connections: int, rate_per_s: float) -> None:
+        self._measured = Measured()
+        self._selector = selectors.DefaultSelector()
+        self._interval_s = connections / rate_per_s if rate_per_s else 0.0
+        self._callers = [_Caller(address, request) for _ in range(connections)]
+        self._turns: list[tuple[float, int]] = []
+        started_s = time.perf_counter()
+        for index, caller in enumerate(self._callers):
+            self._selector.register(caller.socket, selectors.EVENT_READ, caller)
+            caller.turn_s = started_s + self._interval_s * index / connections
+            heapq.heappush(self._turns, (caller.turn_s, index))
+
+    def run(self, seconds: float) -> Measured:
+        """Ask for so long."""
+        started_s = time.perf_counter()
+        deadline_s = started_s + seconds
+        while (now_s := time.perf_counter()) < deadline_s:
+            self._begin_whose_turn_it_is(now_s)
+            wait_s = min(1.0, self._turns[0][0] - now_s) if self._turns else 1.0
+            for key, events in self._selector.select(timeout=max(0.0, wait_s)):
+                self._serve(key.data, events)
+        self._measured.seconds = time.perf_counter() - started_s
+        for caller in self._callers:
+            caller.socket.close()
+        return self._measured
+
+    def _begin_whose_turn_it_is(self, now_s: float) -> None:
+        while self._turns and self._turns[0][0] <= now_s:
+            caller = self._callers[heapq.heappop(self._turns)[1]]
+            caller.begin()
+            self._watch(caller)
+
+    def _serve(self, caller: _Caller, events: int) -> None:
+        try:
+            if events & selectors.EVENT_WRITE:
+                caller.send()
+            status = caller.receive() if events & selectors.EVENT_READ else None
+            if status is not None:
+                self._measured.note(status, 1000 * (time.perf_counter() - caller.started_s))
+                self._next(caller)
+            self._watch(caller)
+        except ConnectionError:
+            self._measured.broken_connections += 1
+            self._selector.unregister(caller.socket)
+            caller.reconnect()
+            self._selector.register(caller.socket, selectors.EVENT_READ, caller)
+            self._next(caller)
+
+    def _next(self, caller: _Caller) -> None:
+        if not self._interval_s:
+            caller.begin()
+            return
+        caller.turn_s = max(caller.turn_s + self._interval_s, time.perf_counter())
+        heapq.heappush(self._turns, (caller.turn_s, self._callers.index(caller)))
+
+    def _watch(self, caller: _Caller) -> None:
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if caller.unsent else 0)
+        if self._selector.get_key(caller.socket).events != wanted:
+            self._selector.modify(caller.socket, wanted, caller)
 
 
 def main() -> None:
@@ -153,12 +197,13 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--core", type=int)
+    parser.add_argument("--rate", type=float, default=0, help="requests a second of all connections together")
     options = parser.parse_args()
     if options.core is not None:
         os.sched_setaffinity(0, {options.core})
-    request = options.request.read_bytes()
-    measured = run((options.host, options.port), request, connections=options.connections, seconds=options.seconds)
-    sys.stdout.write(measured.as_json() + "\n")
+    address = (options.host, options.port)
+    load = _Load(address, options.request.read_bytes(), options.connections, options.rate)
+    sys.stdout.write(load.run(options.seconds).as_json() + "\n")
 
 
 if __name__ == "__main__":

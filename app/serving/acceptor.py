@@ -47,6 +47,8 @@ class Acceptor:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sockets = tuple(sockets)
+        for listener in self._sockets:
+            listener.setblocking(False)
         self._serve = serve
         self._open_connections = open_connections
         self._is_shared = is_shared
@@ -57,7 +59,6 @@ class Acceptor:
         """Begin."""
         self._is_accepting = True
         for listener in self._sockets:
-            listener.setblocking(False)
             self._loop.add_reader(listener, self._on_waiting, listener)
 
     async def stop(self) -> None:

@@ -30,6 +30,9 @@ LINGER_S: Final = 2.0
 MAX_LEFTOVER_BYTES: Final = 1024 * 1024
 """How much of a body that nobody wants is read to its end, so that its connection can be used again."""
 MAX_LINGER_BYTES: Final = 8 * 1024 * 1024
+REFUSED_PAUSE_S: Final = 0.08
+"""A caller whose body was refused unread is heard again after this long: many who try again at once would otherwise
+take the processor from those who were let in."""
 BODY_BUFFER_BYTES: Final = 256 * 1024
 """A body up to this size wakes the application once, when it is complete."""
 
@@ -149,11 +152,19 @@ class GuardedProtocol(HttpToolsProtocol):
         unread = self._phase is _Phase.BODY
         super().on_response_complete()
         self._unset_keepalive_if_required()
-        if unread and not self.transport.is_closing() and self._leftover_bytes() > MAX_LEFTOVER_BYTES:
-            self._enter(_Phase.END)
-            self.transport.write_eof()
+        if unread and not self.transport.is_closing():
+            if self._leftover_bytes() > MAX_LEFTOVER_BYTES:
+                self._enter(_Phase.END)
+                self.transport.write_eof()
+            else:
+                self.flow.pause_reading()
+                self.loop.call_later(REFUSED_PAUSE_S, self._hear_again)
         elif self._phase is _Phase.ANSWER:  # the caller may be sending the next request already
             self._enter(_Phase.NEXT_REQUEST)
+
+    def _hear_again(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def check_deadlines(self, now_s: float) -> None:
         """End the connection if its caller is too slow; the server asks twice a second.

@@ -19,7 +19,7 @@ from app.api.language import request_language
 from app.api.parsing import BATCH_READERS, READERS, Upload, choose_reader
 from app.api.parsing.upload import read_query
 from app.api.presenting import render_batch, render_prediction
-from app.api.state import app_state
+from app.api.state import AppState, app_state
 from app.core.constants import RequestType, Source
 from app.core.exceptions import (
     BodyTooLarge,
@@ -31,6 +31,7 @@ from app.core.exceptions import (
     TooManyRequests,
     UnsupportedContentType,
 )
+from app.ml.engine import Patience
 from app.models.schemas import BatchAnswer, PredictionAnswer
 from app.services.prediction import Intake
 
@@ -54,10 +55,12 @@ _REFUSALS = problem_responses(
 @router.post("/forward", response_model=PredictionAnswer, responses=_REFUSALS, openapi_extra=with_head(FORWARD_BODY))
 async def forward(request: Request) -> Response:
     """Classify one ECG."""
-    state, query = app_state(request), read_query(request)
+    state = app_state(request)
+    patience = _check_room(request, state)
+    query = read_query(request)
     details = read_flag(query, "details")
     kind = _Kind(READERS, state.settings.max_body_bytes, RequestType.SINGLE, state.prediction.classify)
-    prediction = await _receive_and_classify(request, query, kind)
+    prediction = await _receive_and_classify(request, query, patience, kind)
     request.state.timings.update(prediction.timing_ms)
     return render_prediction(prediction, request_language(request) if details else None)
 
@@ -68,8 +71,15 @@ async def forward_batch(request: Request) -> Response:
     state, query = app_state(request), read_query(request)
     details = read_flag(query, "details")
     kind = _Kind(BATCH_READERS, state.settings.max_batch_body_bytes, RequestType.BATCH, state.prediction.classify_batch)
-    results = await _receive_and_classify(request, query, kind)
+    results = await _receive_and_classify(request, query, patience, kind)
     return render_batch(results, request_language(request), details=details)
+
+
+def _check_room(request: Request, state: AppState) -> Patience:
+    """Turn a request away before anything else is made of it: refusing must cost next to nothing."""
+    patience = read_patience(request)
+    state.prediction.check_room(patience)
+    return patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +93,10 @@ class _Kind(Generic[Shape, Result]):
 
 
 async def _receive_and_classify(
-    request: Request, query: Sequence[tuple[str, str]], kind: _Kind[Shape, Result]
+    request: Request, query: Sequence[tuple[str, str]], patience: Patience, kind: _Kind[Shape, Result]
 ) -> Result:
     """Take a body in and have it classified; a body of the wrong kind or size is refused, and that is recorded too."""
     state = app_state(request)
-    patience = read_patience(request)
-    state.prediction.check_room(patience)
     intake = Intake(request_id=request.state.request_id, source=Source.UNKNOWN, patience=patience)
     try:
         source, read = choose_reader(request.headers, kind.readers)
