@@ -69,7 +69,8 @@ class View:
 
     def at(self, ms_after_r: npt.NDArray[np.float64]) -> FloatArray:
         """Values between samples: (12, n_times)."""
-        position = np.clip(ms_after_r / MS + R_INDEX, 0, BEAT_LENGTH - 1.001)
+        position = np.minimum(np.maximum(ms_after_r / MS + R_INDEX, 0), BEAT_LENGTH - 1.001)
         low = position.astype(np.int64)
         share = (position - low).astype(np.float32)
-        return self.beat[:, low] * (1 - share) + self.beat[:, low + 1] * share
+        before, after = self.beat.take(low, axis=1), self.beat.take(low + 1, axis=1)
+        return before * (1 - share) + after * share
