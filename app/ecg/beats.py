@@ -7,15 +7,15 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
-from sleepecg.heartbeats import detect_heartbeats
 
+from app.ecg.detector import RATE_HZ, rough_beats
 from app.ecg.errors import ErrorCode, UnusableECG
 from app.ecg.record import SAMPLING_RATE_HZ, FloatArray
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-BEAT_RATE_HZ: Final = 250
+BEAT_RATE_HZ: Final = RATE_HZ
 _STEP: Final = SAMPLING_RATE_HZ // BEAT_RATE_HZ
 BEFORE_MS: Final = 400
 AFTER_MS: Final = 700
@@ -84,7 +84,7 @@ def find_beats(leads: FloatArray) -> Beats:
     """
     weight = _weight(leads)
     activity = _activity(leads, weight)
-    r_peaks = _refined(detect_heartbeats(activity[::_STEP].astype(np.float64), BEAT_RATE_HZ) * _STEP, activity)
+    r_peaks = _refined(rough_beats(activity[::_STEP].astype(np.float64)) * _STEP, activity)
     if len(r_peaks) < MIN_BEATS:
         raise UnusableECG(ErrorCode.NO_BEATS)
     likeness = _likeness(_cut(leads, r_peaks, _COMPARED) * weight[:, None])
