@@ -67,10 +67,10 @@ def _correlations(part: FloatArray) -> FloatArray:
 
 def _shares(*parts: FloatArray) -> FloatArray:
     """Share of the energy along the principal directions of each part, the largest first."""
-    energy: FloatArray = np.linalg.eigvalsh(np.stack([part @ part.copy().T for part in parts]))[:, ::-1]
+    energy = np.linalg.eigvalsh(np.stack([part @ part.copy().T for part in parts]))[:, ::-1]
     total = energy.sum(axis=1, keepdims=True)
-    result: FloatArray = energy / np.where(total > 0, total, np.float32(np.inf))
-    return result
+    shares: FloatArray = (energy / np.where(total > 0, total, np.inf)).astype(np.float32, copy=False)
+    return shares
 
 
 def _loop_cosine(qrs: FloatArray, t: FloatArray) -> float:
