@@ -135,7 +135,8 @@ def _refined(rough: IntArray, activity: FloatArray) -> IntArray:
         rough = np.sort(np.concatenate([rough, missed]))
     weight = np.square(_around(rough, activity), dtype=np.float64)
     centre = (weight @ _SEARCH) / np.maximum(weight.sum(axis=1), np.finfo(np.float32).tiny)
-    peaks: IntArray = np.clip(rough + np.rint(centre).astype(np.int64), 0, len(activity) - 1)
+    moved = rough + np.rint(centre).astype(np.int64)
+    peaks: IntArray = np.minimum(np.maximum(moved, 0), len(activity) - 1)
     peaks.sort()
     return peaks[_apart(peaks)]
 

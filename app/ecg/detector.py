@@ -13,9 +13,9 @@ import scipy.signal
 from sleepecg._heartbeat_detection import _squared_moving_integration, _thresholding
 
 RATE_HZ: Final = 250
-_SECTIONS: Final = scipy.signal.butter(2, (5, 30), btype="bandpass", output="sos", fs=RATE_HZ)
-_STEADY: Final = scipy.signal.sosfilt_zi(_SECTIONS)  # state after an endless input of one
-_REFLECTED: Final = 3 * (2 * len(_SECTIONS) + 1)  # samples, as in `scipy.signal.sosfiltfilt`
+_NUMERATOR, _DENOMINATOR = scipy.signal.butter(2, (5, 30), btype="bandpass", fs=RATE_HZ)
+_STEADY: Final = scipy.signal.lfilter_zi(_NUMERATOR, _DENOMINATOR)  # state after an endless input of one
+_REFLECTED: Final = 3 * len(_DENOMINATOR)  # samples, as in `scipy.signal.sosfiltfilt`
 _SLOPE: Final = np.array([-1.0, -2.0, 0.0, 2.0, 1.0])
 _INTEGRATED: Final = int(0.15 * RATE_HZ)  # samples
 
@@ -49,5 +49,5 @@ def _band_pass(signal: Signal) -> Signal:
 
 
 def _filter(signal: Signal) -> Signal:
-    filtered: Signal = scipy.signal.sosfilt(_SECTIONS, signal, zi=_STEADY * signal[0])[0]
+    filtered: Signal = scipy.signal.lfilter(_NUMERATOR, _DENOMINATOR, signal, zi=_STEADY * signal[0])[0]
     return filtered

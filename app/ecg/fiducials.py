@@ -179,7 +179,7 @@ def _lead_speed(leads: FloatArray) -> FloatArray:
     speed = 2 * change[:, 1:-1]
     speed += change[:, :-2]
     speed += change[:, 2:]
-    change[:, 1:-1] = speed / 4
+    np.divide(speed, 4, out=change[:, 1:-1])
     return change
 
 
@@ -198,9 +198,8 @@ def _first_rest(paths: FloatArray, threshold: FloatArray) -> list[float]:
     above, below = paths[rows, np.maximum(at - 1, 0)], paths[rows, at]
     fall = above - below
     fraction = (above - threshold) / np.where(fall > 0, fall, np.float32(np.inf))
-    steps = at - 1 + np.minimum(np.maximum(fraction, 0), 1)
-    counts: list[float] = np.where(at > 0, steps, 0.0).tolist()
-    return counts
+    steps: list[float] = np.maximum(at - 1 + np.minimum(np.maximum(fraction, 0), 1), 0).tolist()
+    return steps
 
 
 def _p_wave(
@@ -237,10 +236,11 @@ def _coherence(windows: FloatArray, divisor: FloatArray, start: int, stop: int) 
     n_beats, _, n_samples = windows.shape
     relative = windows / divisor[:, None]
     wave = relative[:, :, start:stop] - relative.sum(axis=2, keepdims=True) / n_samples
-    total = float(np.square(wave).mean())
+    total = float(np.vdot(wave, wave)) / wave.size
     if n_beats < 2 or not total > 0:
         return 1.0
-    shared = float(np.square(wave.sum(axis=0) / n_beats).mean())
+    mean = wave.sum(axis=0) / n_beats
+    shared = float(np.vdot(mean, mean)) / mean.size
     explained: float = (shared - total / n_beats) / (1 - 1 / n_beats) / total
     return max(0.0, explained)
 

@@ -34,8 +34,10 @@ NAMES: Final = (
 
 def compute(view: View) -> FloatArray:
     """Return the values of `NAMES`."""
-    missing = np.isnan(view.analysis.scale)[:, None]
-    qrs, t = np.where(missing, np.float32(0), view.qrs), np.where(missing, np.float32(0), view.t)
+    qrs, t = view.qrs, view.t
+    missing = np.isnan(view.analysis.scale)
+    if missing.any():
+        qrs, t = (np.where(missing[:, None], np.float32(0), part) for part in (qrs, t))
     r, s = qrs.max(axis=1), qrs.min(axis=1)
     qrs_basis, t_basis = qrs.take(_BASIS, axis=0), t.take(_BASIS, axis=0)
     qrs_shares, t_shares = _shares(qrs_basis, t_basis)
