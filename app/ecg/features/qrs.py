@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from app.ecg.features.view import MS, View
-from app.ecg.record import LEADS, N_LEADS, FloatArray
+from app.ecg.record import LEADS, FloatArray
 
 _AFTER_ONSET_MS: Final = (16, 32, 48, 64)
 _KINDS: Final = (
@@ -28,7 +28,6 @@ _KINDS: Final = (
 Q_SAMPLES: Final = round(50 / MS)
 Q_LEVEL: Final = -0.1
 TERMINAL_SAMPLES: Final = round(40 / MS)
-_ROWS: Final = np.arange(N_LEADS)
 _TIMES_MS: Final = np.array(_AFTER_ONSET_MS, np.float64)
 
 NAMES: Final = tuple(f"{lead}_{kind}" for kind in _KINDS for lead in LEADS)
@@ -38,11 +37,9 @@ def compute(view: View) -> FloatArray:
     """Return the values of `NAMES`."""
     qrs = view.qrs
     columns = np.arange(qrs.shape[1])
-    r_at, s_at = qrs.argmax(axis=1), qrs.argmin(axis=1)
-    r, s = qrs[_ROWS, r_at], qrs[_ROWS, s_at]
+    r, s, r_at, s_at = view.r, view.s, view.r_at, view.s_at
     span = r - s
     last = qrs[:, -TERMINAL_SAMPLES:]
-    magnitude = np.abs(qrs)
     slopes = np.abs(qrs[:, 1:] - qrs[:, :-1])
     before_r = columns < r_at[:, None]
     early = before_r & (columns < Q_SAMPLES)
@@ -51,7 +48,7 @@ def compute(view: View) -> FloatArray:
         [
             r,
             s,
-            magnitude.sum(axis=1) * MS,
+            view.qrs_abs_area * MS,
             qrs.sum(axis=1) * MS,
             r_at * MS,
             s_at * MS,

@@ -1,5 +1,6 @@
 """What leads say together: progression, resemblance, complexity, spread between beats."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -34,11 +35,7 @@ NAMES: Final = (
 
 def compute(view: View) -> FloatArray:
     """Return the values of `NAMES`."""
-    qrs, t = view.qrs, view.t
-    missing = np.isnan(view.analysis.scale)
-    if missing.any():
-        qrs, t = (np.where(missing[:, None], np.float32(0), part) for part in (qrs, t))
-    r, s = qrs.max(axis=1), qrs.min(axis=1)
+    qrs, t, r, s = _zero_where_missing(view)
     qrs_basis, t_basis = qrs.take(_BASIS, axis=0), t.take(_BASIS, axis=0)
     qrs_shares, t_shares = _shares(qrs_basis, t_basis)
     return np.concatenate(
@@ -57,6 +54,15 @@ def compute(view: View) -> FloatArray:
         ],
         dtype=np.float32,
     )
+
+
+def _zero_where_missing(view: View) -> Sequence[FloatArray]:
+    """QRS, T, R and S, with zeros for the leads without a signal."""
+    parts = (view.qrs, view.t, view.r, view.s)
+    missing = np.isnan(view.analysis.scale)
+    if not missing.any():
+        return parts
+    return [np.where(missing if part.ndim == 1 else missing[:, None], np.float32(0), part) for part in parts]
 
 
 def _correlations(part: FloatArray) -> FloatArray:

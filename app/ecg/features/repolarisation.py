@@ -36,7 +36,6 @@ def compute(view: View) -> FloatArray:
     total = magnitude.sum(axis=1)
     columns = np.arange(t.shape[1])
     t_area = t.sum(axis=1)
-    qrs_area = np.abs(view.qrs).sum(axis=1)
     return np.concatenate(
         [
             st.ravel(),
@@ -47,7 +46,7 @@ def compute(view: View) -> FloatArray:
             t_area / t.shape[1],
             magnitude @ columns / (total * t.shape[1]),
             (magnitude.argmax(axis=1) + view.t_start - view.offset) * MS,
-            t_area / qrs_area,
+            t_area / view.qrs_abs_area,
         ],
         dtype=np.float32,
     )
