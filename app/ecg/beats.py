@@ -44,6 +44,7 @@ MIN_LIKENESS: Final = 0.85
 MIN_BEATS: Final = 2
 MAX_EXCHANGED: Final = 20  # beats above which sorting sample by sample is as fast
 SPAN_SAMPLES: Final = 2 * SAMPLING_RATE_HZ  # even a slow heart beats once in such a span
+FAINTEST_MV: Final = 1e-15  # mean size of a lead; the square of less vanishes in single precision
 MIN_STRENGTH: Final = 0.2
 MISSED_STRENGTH: Final = 0.6
 MAX_OUTBURST: Final = 30.0  # strongest over strong activity: over 400 where one jolt is all there is, under 4 in hearts
@@ -101,9 +102,9 @@ def find_beats(leads: FloatArray) -> Beats:
 
 
 def _weight(leads: FloatArray) -> FloatArray:
-    """Return (12,) what each lead is multiplied by so that all speak equally loud; zero for a flat lead."""
+    """Return (12,) what each lead is multiplied by so that all speak equally loud; zero for a silent lead."""
     loudness: FloatArray = np.abs(leads) @ np.full(leads.shape[1], 1 / leads.shape[1], np.float32)
-    loudness[loudness == 0] = np.inf
+    loudness[loudness < FAINTEST_MV] = np.inf
     return np.reciprocal(loudness)
 
 

@@ -1,9 +1,10 @@
-"""The average of the middle half, by exchanges or by sorting, is what sorting says it is."""
+"""The average of the middle half is what sorting says it is, and no lead is too faint for finding beats."""
 
 import numpy as np
 import pytest
 
-from app.ecg.beats import MAX_EXCHANGED, _exchanges, _interquartile_mean
+from app.ecg.beats import MAX_EXCHANGED, _exchanges, _interquartile_mean, find_beats
+from tests.unit.ecg.helpers import normal_signal
 
 
 @pytest.mark.parametrize("n_beats", [*range(2, MAX_EXCHANGED + 3), 50])
@@ -31,3 +32,13 @@ def test_the_beats_averaged_stay_as_they_are() -> None:
     before = beats.copy()
     _interquartile_mean(beats)
     np.testing.assert_array_equal(beats, before)
+
+
+@pytest.mark.parametrize("gain", [0, 1e-30, 1e-20, 1e-12, 1e-6])
+def test_a_faint_lead_changes_no_beat(gain: float) -> None:
+    leads = normal_signal().T.copy()
+    expected = find_beats(leads)
+    leads[7] *= np.float32(gain)
+    found = find_beats(leads)
+    assert np.isfinite(found.average).all()
+    np.testing.assert_allclose(found.r_peaks, expected.r_peaks, atol=2)
