@@ -47,7 +47,6 @@ class Measured:
         if status >= _REFUSED:
             self.refused_ms.append(latency_ms)
 
-
     def as_json(self) -> str:
         """Write for the parent process."""
         return json.dumps(

@@ -261,7 +261,9 @@ def compare_ways(requests: dict[str, Path], options: argparse.Namespace, bars: B
         with running(name, cores={SERVER_CORE}) as server:
             for body in ("nested", "raw"):
                 runs[name, body] = best([load(server, requests[body], options.seconds) for _ in range(options.rounds)])
-                print_row(f"small model, {'this service' if name == 'trivial' else 'bare FastAPI'}, {body}", runs[name, body])
+                print_row(
+                    f"small model, {'this service' if name == 'trivial' else 'bare FastAPI'}, {body}", runs[name, body]
+                )
     bars.check("small model, nested JSON a second", runs["trivial", "nested"]["per_s"], ">=", 550)
     bars.check("small model, raw float32 a second", runs["trivial", "raw"]["per_s"], ">=", 1000)
 
