@@ -54,4 +54,6 @@ class Source(StrEnum):
 
     JSON = "json"
     NPY = "npy"
+    RAW = "raw"
+    FORM = "form"
     UNKNOWN = "unknown"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app.api.faults import faults_from_pydantic
 from app.core.exceptions import FieldError
@@ -12,7 +12,7 @@ from app.models.ecg import ECGFields, KnownPatient
 
 PATIENT_FIELDS = tuple(KnownPatient.model_fields)
 
-Fields = TypeVar("Fields", bound=ECGFields)
+Fields = TypeVar("Fields", bound=BaseModel)
 
 
 def check_fields(

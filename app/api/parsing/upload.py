@@ -1,24 +1,44 @@
 """Receiving a body, within the caps."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from app.api.parsing.inflate import GZIP, IDENTITY, inflated_size
 from app.core.exceptions import BodyTooLarge, Overloaded
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A body and the query that came with it."""
+    """A body and what came with it.
 
-    body: bytearray
-    query: Sequence[tuple[str, str]]
+    Attributes
+    ----------
+    body
+        As it was received.
+    query
+        The query's fields, repeated ones too.
+    headers
+        Names in lower case, or of a class that does not mind.
+    max_bytes
+        The cap, for what is inflated as well.
+    """
+
+    body: bytes | bytearray
+    query: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    max_bytes: int = 0
+
+
+def content_encoding(headers: Mapping[str, str]) -> str:
+    """Return how the body is encoded."""
+    return headers.get("content-encoding", IDENTITY).strip().lower()
 
 
 class BodyBudget:
-    """Bytes that all bodies of one process may hold together."""
+    """Bytes that all bodies of one process may hold together, inflated ones included."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._left = limit_bytes
@@ -26,6 +46,8 @@ class BodyBudget:
     @asynccontextmanager
     async def receive(self, request: Request, max_bytes: int) -> AsyncIterator[Upload]:
         """Read the body and keep it on the account while the context lasts.
+
+        A body that is compressed also takes the room that it will fill when it is inflated.
 
         Raises
         ------
@@ -38,14 +60,21 @@ class BodyBudget:
         if declared.isdecimal() and int(declared) > max_bytes:
             raise BodyTooLarge
         body = bytearray()
+        taken = 0
         try:
             async for chunk in request.stream():
                 if len(body) + len(chunk) > max_bytes:
                     raise BodyTooLarge
-                if len(chunk) > self._left:
-                    raise Overloaded
-                self._left -= len(chunk)
+                taken += self._take(len(chunk))
                 body += chunk
-            yield Upload(body=body, query=request.query_params.multi_items())
+            if content_encoding(request.headers) in GZIP:
+                taken += self._take(inflated_size(body, max_bytes))
+            yield Upload(body, request.query_params.multi_items(), request.headers, max_bytes)
         finally:
-            self._left += len(body)
+            self._left += taken
+
+    def _take(self, n_bytes: int) -> int:
+        if n_bytes > self._left:
+            raise Overloaded
+        self._left -= n_bytes
+        return n_bytes

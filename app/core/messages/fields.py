@@ -19,12 +19,40 @@ FIELDS: Final[dict[str, Text]] = {
     ),
     "json_too_deep": Text("слишком глубокая вложенность JSON", "the JSON is nested too deeply"),
     "content_encoding": Text(
-        "тело запроса сжато или закодировано: Content-Encoding не поддерживается",
-        "the body is compressed or encoded: Content-Encoding is not supported",
+        "Content-Encoding может быть только gzip, один раз",
+        "Content-Encoding may only be gzip, once",
+    ),
+    "gzip_invalid": Text(
+        "тело запроса — не один целый поток gzip", "the body is not one complete gzip stream and nothing else"
+    ),
+    "form_boundary": Text("в Content-Type формы не указан boundary", "the Content-Type of the form names no boundary"),
+    "form_invalid": Text(
+        "это не форма multipart/form-data: части, их заголовки или последняя граница нарушены",
+        "this is not a multipart/form-data form: its parts, their headers or the last boundary are broken",
+    ),
+    "form_parts_count": Text(
+        "в форме может быть не больше {max_parts} частей", "a form may have at most {max_parts} parts"
+    ),
+    "form_charset": Text("части формы должны быть в кодировке UTF-8", "the parts of a form must be in UTF-8"),
+    "form_part_not_taken": Text(
+        "части image и file здесь пока не принимаются; принимаются: {known}",
+        "the parts image and file are not taken here yet; taken are: {known}",
     ),
     "not_an_object": Text("здесь ожидается объект JSON", "a JSON object is expected here"),
     "duplicate_key": Text("поле указано дважды", "the field is given twice"),
     "npy_invalid": Text("это не файл .npy с числами", "this is not an .npy file of numbers"),
+    "dtype_needed": Text(
+        "по размеру тела не понять, какие это числа: укажите dtype=float32 или dtype=int16",
+        "the size of the body does not tell what the numbers are: give dtype=float32 or dtype=int16",
+    ),
+    "int16_is_microvolts": Text(
+        "числа int16 — всегда микровольты; для милливольт подойдёт float32",
+        "int16 numbers are always microvolts; float32 is for millivolts",
+    ),
+    "raw_size": Text(
+        "размер тела должен делиться на {row_bytes} байт: столько занимает один отсчёт всех отведений",
+        "the size of the body must be a multiple of {row_bytes} bytes, which one sample of all leads takes",
+    ),
     "samples_invalid": Text("здесь ожидается массив объектов", "an array of objects is expected here"),
     "samples_count": Text(
         "в запросе должно быть от 1 до {max_samples} ЭКГ", "a batch holds between 1 and {max_samples} ECGs"
