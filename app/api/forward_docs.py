@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.ecg.record import LEADS, SAMPLING_RATE_HZ
 from app.ecg.synthetic import synthesize
-from app.models.ecg import BatchRequest, ForwardRequest
+from app.models.ecg import BatchRequest, ForwardRequest, PatientFields
 from app.models.schemas import Problem
 
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -20,16 +20,46 @@ _EXAMPLE_LEADS: Final = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 _UV_PER_MV: Final = 1000
 _ROUND_TO_UV: Final = 10
 
+_GZIP: Final = (
+    "With `Content-Encoding: gzip` the body may be one gzip stream; the size cap holds for what it inflates to."
+)
+_FORM_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "the JSON object; the patient's fields may stand in it or beside it, each in one place",
+        },
+        **PatientFields.model_json_schema()["properties"],
+    },
+    "additionalProperties": False,
+}
+
 FORWARD_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
+        "description": f"One ECG in any of these forms; equal numbers give equal answers. {_GZIP}",
         "content": {
             "application/json": {"schema": {"$ref": _REFERENCE.format(model=ForwardRequest.__name__)}},
+            "multipart/form-data": {"schema": _FORM_SCHEMA},
             "application/x-npy": {
                 "schema": {
                     "type": "string",
                     "format": "binary",
                     "description": "a NumPy array (samples, leads); the patient's fields stand in the query",
+                }
+            },
+            "application/octet-stream": {
+                "schema": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": (
+                        "the numbers alone, little-endian, sample by sample: float32, or int16, which is always "
+                        "microvolts. The other fields stand in the query, `dtype` (`float32` or `int16`) among them; "
+                        "it may be left out for 5000 samples of 12 leads, whose size tells it"
+                    ),
                 }
             },
         },
@@ -38,6 +68,7 @@ FORWARD_BODY: Final[dict[str, Any]] = {
 BATCH_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
+        "description": f"1-256 ECGs. {_GZIP}",
         "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model=BatchRequest.__name__)}}},
     }
 }

@@ -96,9 +96,11 @@ class HistoryRecord(BaseModel):
     request_type: str
     processing_time_ms: float
     model_version: str | None
-    source: str
+    source: str = Field(description="form of the body: `json`, `npy`, `raw`, `form`, `oip` or `unknown`")
     status_code: int
-    input_bytes: int | None
+    input_bytes: int | None = Field(
+        description="bytes of the body as received, compressed or not; for a sample of a JSON batch, those of its text"
+    )
 
 
 class HistoryAnswer(BaseModel):
