@@ -70,7 +70,7 @@ ERRORS: Final[dict[str, ErrorText]] = {
         Text("Этот адрес не принимает данные такого типа", "This address does not read a body of that type"),
         Text(
             "Content-Type должен быть одним из типов в заголовке Accept ответа, Content-Encoding — из Accept-Encoding.",
-            "Content-Type must be one of those in the answer's Accept field, Content-Encoding one of Accept-Encoding's.",
+            "Content-Type must be one of the answer's Accept field, Content-Encoding one of its Accept-Encoding.",
         ),
     ),
     "internal-error": ErrorText(
