@@ -23,8 +23,9 @@ from app.api.parsing import BodyBudget
 from app.api.server import Server, StartRefused
 from app.api.state import AppState
 from app.api.v1 import router as v1
+from app.api.v2 import router as v2
 from app.core.config import Settings
-from app.core.constants import API_PREFIX, Role
+from app.core.constants import API_PREFIX, OIP_PREFIX, Role
 from app.core.logging import configure_logging
 from app.core.security import PasswordHasher, TokenSigner, credential_version
 from app.core.version import VERSION
@@ -74,6 +75,7 @@ def create_app(settings: Settings | None = None, *, load_model: LoadModel = arti
     app.include_router(docs.router)
     app.mount(docs.ASSETS_URL, docs.docs_assets())
     app.include_router(v1.router)
+    app.include_router(v2.router)
     app.openapi = partial(complete_schema, app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
@@ -87,7 +89,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
         expose_headers=["X-Request-ID", "Server-Timing", "Retry-After"],
     )
-    bodies = Middleware(LimitBodies, max_bytes=MAX_FORM_BYTES, exempt=RAW_BODY_PATHS)
+    bodies = Middleware(LimitBodies, max_bytes=MAX_FORM_BYTES, exempt=RAW_BODY_PATHS, exempt_below=f"{OIP_PREFIX}/")
     cors_if_any = [cors] if settings.cors_allow_origins else []
     return [Middleware(RequestContext), *cors_if_any, Middleware(HeadAsGet), bodies, Middleware(CatchAll)]
 

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from app.ecg.record import LEADS, SAMPLING_RATE_HZ
 from app.ecg.synthetic import synthesize
 from app.models.ecg import BatchRequest, ForwardRequest, PatientFields
+from app.models.oip import InferBody
 from app.models.schemas import Problem
 
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -72,6 +73,29 @@ BATCH_BODY: Final[dict[str, Any]] = {
         "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model=BatchRequest.__name__)}}},
     }
 }
+INFER_BODY: Final[dict[str, Any]] = {
+    "parameters": [
+        {
+            "name": "Inference-Header-Content-Length",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "integer", "minimum": 0},
+            "description": "bytes of the JSON, when binary tensors follow it",
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "description": (
+            "`ecg_signal` FP32 or FP64 in mV, or INT16 in uV, shape [n, 5000, 12] or [5000, 12]. The patient's inputs "
+            "are optional, shape [n] or [n, 1]; NaN and an empty `heart_axis` stand for unknown. JSON may take 32 MiB, "
+            f"binary tensors as much as a batch. {_GZIP}"
+        ),
+        "content": {
+            "application/json": {"schema": {"$ref": _REFERENCE.format(model=InferBody.__name__)}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    },
+}
 
 
 @lru_cache(maxsize=1)
@@ -100,7 +124,12 @@ def complete_schema(app: FastAPI) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     if ForwardRequest.__name__ not in schemas:
         _, definitions = models_json_schema(
-            [(ForwardRequest, "validation"), (BatchRequest, "validation"), (Problem, "serialization")],
+            [
+                (ForwardRequest, "validation"),
+                (BatchRequest, "validation"),
+                (InferBody, "validation"),
+                (Problem, "serialization"),
+            ],
             ref_template=_REFERENCE,
         )
         schemas.update(definitions["$defs"])

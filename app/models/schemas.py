@@ -195,6 +195,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     instance: str
+    error: str | None = Field(default=None, description="under `/v2`: `detail`, where clients of the protocol look")
     errors: list[Fault] | None = None
 
 

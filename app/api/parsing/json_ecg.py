@@ -22,6 +22,7 @@ SIGNAL: Final = "ecg_signal"
 KNOWN_FIELDS: Final = (*ECGFieldsWithShape.model_fields, SIGNAL)
 _MAX_KEYS: Final = 64
 _MAX_SHORT_ARRAY: Final = 64
+_KEPT_PARSER_BYTES: Final = 2**23
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _BRACKET: Final = ord("[")
 _SCALARS: Final = (str, int, float, bool)
@@ -60,13 +61,20 @@ def parse(text: Buffer) -> object:
     """
     if bytes(text[:3]) == _UTF8_BOM:  # the parser would skip it; JSON text has none
         return FieldError(loc=(), type="json_bom")
+    try:
+        return _parser_for(text).parse(text)
+    except (ValueError, RuntimeError) as error:  # RuntimeError: an integer beyond 64 bits, or too deep
+        return FieldError(loc=(), type=name_json_fault(str(error).partition(":")[0], text))
+
+
+def _parser_for(text: Buffer) -> "simdjson.Parser":
+    """Return this thread's parser, or another for a large text: a parser never gives back what it has grown to."""
+    if len(text) > _KEPT_PARSER_BYTES:
+        return simdjson.Parser()
     parser: simdjson.Parser | None = getattr(_threads, "parser", None)
     if parser is None:
         parser = _threads.parser = simdjson.Parser()
-    try:
-        return parser.parse(text)
-    except (ValueError, RuntimeError) as error:  # RuntimeError: an integer beyond 64 bits, or too deep
-        return FieldError(loc=(), type=name_json_fault(str(error).partition(":")[0], text))
+    return parser
 
 
 def _read_object(document: "simdjson.Object", text: Buffer, loc: Loc, beside: Mapping[str, object]) -> Sample:

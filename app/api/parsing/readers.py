@@ -8,9 +8,8 @@ from app.api.parsing.inflate import GZIP, IDENTITY, TAKEN_ENCODINGS, inflate
 from app.api.parsing.upload import Upload, content_encoding
 from app.core.constants import Source
 from app.core.exceptions import FieldError, UnsupportedContentType
-from app.models.ecg import Batch, Sample
 
-Result = TypeVar("Result", Sample, Batch)
+Result = TypeVar("Result")
 
 UNDECLARED: Final = ""
 """The type of a body that came without one."""

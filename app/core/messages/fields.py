@@ -98,5 +98,48 @@ FIELDS: Final[dict[str, Text]] = {
         "shape указывает форму плоского сигнала, а здесь сигнал из строк",
         "shape is for a flat signal; this one is made of rows",
     ),
+    # tensors of the Open Inference Protocol
+    "infer_header_length": Text(
+        "Inference-Header-Content-Length должен быть числом байт JSON, не больше тела",
+        "Inference-Header-Content-Length must be the size of the JSON in bytes, which lies within the body",
+    ),
+    "infer_json_too_large": Text(
+        "JSON больше {max_mib} МиБ; передайте тензоры в двоичном виде",
+        "the JSON is larger than {max_mib} MiB; send the tensors as binary data",
+    ),
+    "infer_parameter": Text(
+        "параметры могут быть строками, числами и логическими значениями", "parameters are texts, numbers and booleans"
+    ),
+    "infer_extension": Text(
+        "это расширение протокола не поддерживается; поддерживается binary_tensor_data",
+        "this extension of the protocol is not supported; binary_tensor_data is",
+    ),
+    "tensor_shape": Text(
+        "shape — это массив из 1-3 неотрицательных целых чисел", "shape is an array of 1 to 3 whole numbers from zero"
+    ),
+    "tensor_signal_shape": Text(
+        "форма тензора должна быть [n, 5000, 12] или [5000, 12]", "the shape must be [n, 5000, 12] or [5000, 12]"
+    ),
+    "tensor_column_shape": Text(
+        "форма тензора должна быть [{n_samples}] или [{n_samples}, 1]: по значению на ЭКГ",
+        "the shape must be [{n_samples}] or [{n_samples}, 1]: a value for every ECG",
+    ),
+    "tensor_size": Text(
+        "данных не столько, сколько следует из shape и datatype", "the data are not as many as shape and datatype say"
+    ),
+    "tensor_data": Text(
+        "данные должны состоять из чисел, для BYTES — из строк", "the data must be numbers, for BYTES texts"
+    ),
+    "tensor_nesting": Text(
+        "данные должны быть плоским массивом или вложенными массивами, как говорит shape",
+        "the data must be a flat array, or nested as shape says",
+    ),
+    "tensor_twice": Text(
+        "данные тензора даны и в JSON, и в двоичном виде", "the data of the tensor are given in JSON and as bytes"
+    ),
+    "tensor_bytes_left": Text(
+        "после JSON есть байты, которые не относятся ни к одному тензору",
+        "there are bytes behind the JSON that belong to no tensor",
+    ),
 }
 """Types of faults; placeholders are limits of ours, never the caller's values."""
