@@ -59,11 +59,10 @@ def _signals(values: Numbers) -> Numbers:
 
 def _column(name: str, values: Numbers | list[str], n_samples: int) -> list[object]:
     """Return a value of the patient for every ECG."""
-    column = values if isinstance(values, list) else values.reshape(-1).tolist()
-    is_row_each = isinstance(values, list) or values.ndim == 1 or values.shape[1:] == (1,)
-    if len(column) != n_samples or not is_row_each:
+    shape = (len(values),) if isinstance(values, list) else values.shape
+    if shape not in {(n_samples,), (n_samples, 1)}:
         raise Malformed((*_LOC, name), "tensor_column_shape", n_samples=n_samples)
-    return cast("list[object]", column)
+    return cast("list[object]", values if isinstance(values, list) else values.reshape(-1).tolist())
 
 
 def _read_sample(signal: Numbers, units: str, patient: Mapping[str, object], index: int) -> Sample:

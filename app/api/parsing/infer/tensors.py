@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import simdjson
 
+from app.api.parsing.json_batch import MAX_SAMPLES
 from app.api.parsing.json_faults import Buffer
 from app.core.exceptions import FieldError
+from app.ecg.record import N_SAMPLES
 
 Loc = tuple[str | int, ...]
 Numbers = npt.NDArray[Any]
@@ -31,6 +33,7 @@ NUMPY_TYPES: Final[Mapping[str, np.dtype[Any]]] = MappingProxyType(
     }
 )
 _LENGTH_BYTES: Final = 4
+_MAX_ROWS: Final = MAX_SAMPLES * N_SAMPLES
 # An integer beyond it is not certain to be what was written, because the parser hands over doubles.
 _MAX_EXACT: Final = 2**53
 
@@ -66,7 +69,9 @@ def _check_integers(values: Numbers, dtype: np.dtype[Any], loc: Loc) -> None:
 
 
 def texts_from_json(data: "simdjson.Array", shape: Sequence[int], loc: Loc) -> list[str]:
-    """Return the texts of a JSON array, flat or in rows of one."""
+    """Return the texts of a JSON array, flat or in rows of one; there are never many."""
+    if len(data) > MAX_SAMPLES:
+        raise Malformed(loc, "tensor_size")
     values = [item[0] if isinstance(item, simdjson.Array) and len(item) == 1 else item for item in data]
     texts = [value for value in values if isinstance(value, str)]
     if len(texts) != len(values):
@@ -80,6 +85,8 @@ def count_arrays(data: "simdjson.Array", shape: Sequence[int], loc: Loc) -> int:
     """Return how many arrays the data are made of, having made sure that they are flat or nested as the shape says."""
     if len(shape) == 1 or len(data) == 0 or not isinstance(data[0], simdjson.Array):
         return 1
+    if math.prod(shape[:-1]) > _MAX_ROWS:
+        raise Malformed(loc, "tensor_nesting")
     return _count_nested(data, shape, loc)
 
 
@@ -107,7 +114,9 @@ def numbers_from_bytes(raw: Buffer, datatype: str, shape: Sequence[int], loc: Lo
 
 
 def texts_from_bytes(raw: Buffer, shape: Sequence[int], loc: Loc) -> list[str]:
-    """Return the texts of a binary tensor, each behind its length."""
+    """Return the texts of a binary tensor, each behind its length; there are never many."""
+    if math.prod(shape) > MAX_SAMPLES:
+        raise Malformed(loc, "tensor_size")
     texts: list[str] = []
     place = 0
     for _ in range(math.prod(shape)):
