@@ -99,7 +99,8 @@ class HistoryRecord(BaseModel):
     source: str = Field(description="form of the body: `json`, `npy`, `raw`, `form`, `oip` or `unknown`")
     status_code: int
     input_bytes: int | None = Field(
-        description="bytes of the body as received, compressed or not; for a sample of a JSON batch, those of its text"
+        description="bytes of the body as received, compressed or not; of a sample in a JSON batch those of its text, "
+        "among tensors its share"
     )
 
 

@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import threading
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
+from app.api.parsing import readers
+from app.api.parsing.inflate import inflate
 from tests.fixtures.app import StartClient
 from tests.fixtures.ecg import PATIENT, encode, encode_npy, make_request, make_signal, without
 from tests.fixtures.forms import (
@@ -311,3 +314,17 @@ class TestGzip:
         for content in (packed, packed, packed[:-9] + packed[-8:], packed):
             last = await post(client, content, {**JSON, **GZIP})
         assert last.status_code == 200
+
+    async def test_is_inflated_off_the_event_loop(
+        self, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        threads = []
+
+        def watch(*arguments: Any) -> Any:
+            threads.append(threading.current_thread())
+            return inflate(*arguments)
+
+        monkeypatch.setattr(readers, "inflate", watch)
+        await post(client, gzip.compress(encode(SMALL)), {**JSON, **GZIP})
+        assert len(threads) == 1
+        assert threads[0] is not threading.main_thread()

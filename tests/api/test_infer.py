@@ -102,6 +102,11 @@ class TestAnswers:
         assert history["total"] == 256
         assert history["records"][0]["input_bytes"] == len(content) // 256
 
+    async def test_to_what_was_compressed_and_records_what_was_received(self, client: httpx.AsyncClient) -> None:
+        content = gzip.compress(json.dumps(body(SIGNAL_TENSOR)).encode())
+        assert (await post(client, content, {"Content-Encoding": "gzip"})).status_code == 200
+        assert (await client.get("/history")).json()["records"][0]["input_bytes"] == len(content)
+
     async def test_where_patients_are_known_in_part(self, client: httpx.AsyncClient) -> None:
         signals = tensor("ecg_signal", np.stack([SIGNAL, SIGNAL]).astype(float), "FP64")
         age = tensor("age", [[30], [40]], "INT32", (2, 1))

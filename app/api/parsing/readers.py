@@ -47,6 +47,8 @@ def _inflated(read: Callable[[Upload], Result], refuse: Callable[[FieldError], R
 
     def read_inflated(upload: Upload) -> Result:
         body = inflate(upload.body, upload.max_bytes)
-        return refuse(body) if isinstance(body, FieldError) else read(replace(upload, body=body))
+        if isinstance(body, FieldError):
+            return refuse(body)
+        return read(replace(upload, body=body, received_bytes=upload.size_bytes))
 
     return read_inflated

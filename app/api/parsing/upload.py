@@ -17,19 +17,27 @@ class Upload:
     Attributes
     ----------
     body
-        As it was received.
+        As it was received, or inflated.
     query
         The query's fields, repeated ones too.
     headers
         Names in lower case, or of a class that does not mind.
     max_bytes
         The cap, for what is inflated as well.
+    received_bytes
+        Size of what was received, where that is not the body's.
     """
 
     body: bytes | bytearray
     query: Sequence[tuple[str, str]] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     max_bytes: int = 0
+    received_bytes: int | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of what was received."""
+        return len(self.body) if self.received_bytes is None else self.received_bytes
 
 
 def content_encoding(headers: Mapping[str, str]) -> str:

@@ -1,5 +1,6 @@
 """One ECG is one array, in whatever form it comes."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from hypothesis.extra import numpy as arrays
 from app.api.parsing.fields import make_record
 from app.ecg.record import LEADS, ECGRecord
 from app.models.ecg import ECGFields
-from tests.fixtures.ecg import PATIENT
-from tests.fixtures.forms import Form, microvolt_forms, millivolt_forms, read, with_gzip
+from tests.fixtures.ecg import PATIENT, make_request
+from tests.fixtures.forms import BOUNDARY, FORM, Form, encode_form, microvolt_forms, millivolt_forms, read, with_gzip
 
 shapes = st.tuples(st.integers(1, 40), st.just(len(LEADS)))
 millivolts = arrays.arrays(np.float32, shapes, elements=st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -75,3 +76,29 @@ def test_the_size_of_the_plain_contract_tells_the_type(dtype: str, units: str) -
     assert record is not None
     assert record.units == units
     np.testing.assert_array_equal(record.signal, signal.astype(np.float32))
+
+
+FORM_BODY = encode_form(data=json.dumps(make_request([[0.5] * 12] * 3)).encode())
+
+
+class TestAnyForm:
+    @given(place=st.integers(0, len(FORM_BODY) - 1), byte=st.integers(0, 255))
+    @settings(max_examples=500)
+    def test_survives_any_changed_byte(self, place: int, byte: int) -> None:
+        changed = bytearray(FORM_BODY)
+        changed[place] = byte
+        check_decided(bytes(changed))
+
+    @given(cut=st.integers(0, len(FORM_BODY)), more=st.binary(max_size=40))
+    def test_survives_any_other_end(self, cut: int, more: bytes) -> None:
+        check_decided(FORM_BODY[:cut] + more)
+
+    @given(st.lists(st.sampled_from([b"\r\n", b"--", BOUNDARY.encode(), b":", b";", b'"', b"name=", b"data", b"\0"])))
+    def test_survives_its_own_signs_in_any_order(self, signs: list[bytes]) -> None:
+        check_decided(b"".join([f"--{BOUNDARY}\r\n".encode(), *signs]))
+
+
+def check_decided(body: bytes) -> None:
+    """Make sure that there is either an ECG or a reason."""
+    sample = read(Form("form", body, FORM, {}))
+    assert (sample.record is None) == bool(sample.faults)

@@ -55,7 +55,7 @@ def _read(upload: Upload) -> InferRequest:
         reader.add(tensor, (*_BODY, "inputs", index))
     arrays_around = 1 if body.get("outputs") is None else 2
     reader.check_nothing_is_left(count_arrays_in(text) - arrays_around)
-    return InferRequest(batch=split_inputs(reader.inputs, len(upload.body)), id=_id(body), outputs=outputs)
+    return InferRequest(batch=split_inputs(reader.inputs, upload.size_bytes), id=_id(body), outputs=outputs)
 
 
 def _header_bytes(upload: Upload) -> int:
