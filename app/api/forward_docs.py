@@ -87,7 +87,7 @@ INFER_BODY: Final[dict[str, Any]] = {
         "required": True,
         "description": (
             "`ecg_signal` FP32 or FP64 in mV, or INT16 in uV, shape [n, 5000, 12] or [5000, 12]. The patient's inputs "
-            "are optional, shape [n] or [n, 1]; NaN and an empty `heart_axis` stand for unknown. JSON may take 32 MiB, "
+            "are optional, shape [n] or [n, 1]; NaN and an empty `heart_axis` stand for unknown. JSON may take 12 MiB, "
             f"binary tensors as much as a batch. {_GZIP}"
         ),
         "content": {

@@ -214,6 +214,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a long id": (body(SIGNAL_TENSOR, id="x" * 257), "value_too_long"),
     "parameters that are none": (body(SIGNAL_TENSOR, parameters=[]), "not_an_object"),
     "a list for a parameter": (body(SIGNAL_TENSOR, parameters={"a": []}), "infer_parameter"),
+    "a NUL in a parameter's name": (body(SIGNAL_TENSOR, parameters={"a\0b": 1, "a": 1}), "infer_parameter"),
     "outputs that are none": (body(SIGNAL_TENSOR, outputs=1), "array_expected"),
     "an unknown output": (body(SIGNAL_TENSOR, outputs=[{"name": "canary"}]), "not_one_of"),
     "an output twice": (body(SIGNAL_TENSOR, outputs=[{"name": "class_index"}] * 2), "duplicate_key"),
@@ -292,7 +293,7 @@ class TestRefuses:
         content = b" " * (MAX_JSON_BYTES + 1)
         response = await client.post(URL, content=content, headers={"Accept-Language": "en"})
         assert response.status_code == 413
-        assert response.json()["error"] == "the JSON is larger than 32 MiB; send the tensors as binary data"
+        assert response.json()["error"] == "the JSON is larger than 12 MiB; send the tensors as binary data"
 
     async def test_a_body_above_the_cap_and_a_bomb(self, start: StartClient) -> None:
         client = await start(max_batch_body_bytes=2**20)

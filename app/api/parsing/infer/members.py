@@ -47,7 +47,8 @@ def read_parameters(members: Mapping[str, object], loc: Loc) -> dict[str, Scalar
         raise Malformed((*loc, "parameters"), "not_an_object")
     parameters: dict[str, Scalar] = {}
     for key in islice(value.keys(), _MAX_KEYS):
-        parameter = value[key]
+        # The parser looks a name up as far as a NUL, so one with a NUL would get another's value, or none.
+        parameter = None if "\0" in key else value[key]
         if not isinstance(parameter, str | int | float):
             raise Malformed((*loc, "parameters"), "infer_parameter")
         parameters[key] = parameter

@@ -15,8 +15,8 @@ from app.models.ecg import Batch
 from app.models.oip import OUTPUTS, InferRequest, Wanted
 
 HEADER_LENGTH: Final = "inference-header-content-length"
-#: A parser needs several times the size of its text, and numbers of this much need not be text.
-MAX_JSON_BYTES: Final = 2**25
+#: A parser needs up to twenty times the size of its text, and so many numbers need not be text.
+MAX_JSON_BYTES: Final = 12 * 2**20
 _MAX_ID_CHARACTERS: Final = 256
 _MIB: Final = 2**20
 _BODY_KEYS: Final = ("id", "parameters", "inputs", "outputs")
