@@ -24,11 +24,14 @@ from app.api.parsing import BodyBudget
 from app.api.state import AppState
 from app.api.v1 import router as v1
 from app.api.v1.endpoints import prediction
+from app.api.v2 import router as v2
+from app.api.v2.addressing import MODEL_NAME
+from app.api.v2.endpoints import inference
 from app.api.vitals import LoopWatch
 from app.core.board import WorkerBoard
 from app.core.caller_limits import CallerLimits
 from app.core.config import Settings
-from app.core.constants import API_PREFIX, Role
+from app.core.constants import API_PREFIX, OIP_PREFIX, Role
 from app.core.security import PasswordHasher, TokenSigner, credential_version
 from app.core.siblings import Siblings
 from app.core.starting import StartRefused
@@ -53,9 +56,16 @@ DIRECT_ROUTES: Final[Mapping[tuple[str, str], Handler]] = MappingProxyType(
     {
         ("POST", f"{API_PREFIX}/forward"): prediction.forward,
         ("POST", f"{API_PREFIX}/forward/batch"): prediction.forward_batch,
+        ("POST", f"{OIP_PREFIX}/models/{MODEL_NAME}/infer"): inference.infer_directly,
     }
 )
-PROBES: Final = ("/health/live", "/health/ready", f"{API_PREFIX}/health")
+PROBES: Final = (
+    "/health/live",
+    "/health/ready",
+    f"{API_PREFIX}/health",
+    f"{OIP_PREFIX}/health/live",
+    f"{OIP_PREFIX}/health/ready",
+)
 
 LoadModel = Callable[[Path], Classifier]
 
@@ -92,6 +102,7 @@ def create_app(
     app.include_router(docs.router)
     app.mount(docs.ASSETS_URL, docs.docs_assets())
     app.include_router(v1.router)
+    app.include_router(v2.router)
     app.openapi = partial(complete_schema, app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
 
@@ -102,10 +113,17 @@ def _middleware(settings: Settings, limits: CallerLimits) -> list[Middleware]:
         CORSMiddleware,
         allow_origins=settings.cors_allow_origins,
         allow_methods=["GET", "HEAD", "POST", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
-        expose_headers=["X-Request-ID", "Server-Timing", "Retry-After"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Content-Encoding",
+            "Inference-Header-Content-Length",
+            "X-Request-ID",
+            "X-Request-Timeout-Ms",
+        ],
+        expose_headers=["X-Request-ID", "Server-Timing", "Retry-After", "Inference-Header-Content-Length"],
     )
-    bodies = Middleware(LimitBodies, max_bytes=MAX_FORM_BYTES, exempt=RAW_BODY_PATHS)
+    bodies = Middleware(LimitBodies, max_bytes=MAX_FORM_BYTES, exempt=RAW_BODY_PATHS, exempt_below=f"{OIP_PREFIX}/")
     cors_if_any = [cors] if settings.cors_allow_origins else []
     limit = Middleware(LimitCallers, limits=limits, exempt=PROBES)
     limit_if_any = [limit] if limits.per_minute else []

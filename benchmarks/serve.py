@@ -27,9 +27,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from app.ecg.record import ECGRecord, Patient
 from app.ecg.synthetic import synthesize
+from app.ml.artifact import load as load_model
+from app.serving.tuning import tune_for_serving
+from benchmarks.servers import MODEL
 
 SERVER_CORE: Final = 0
 CLIENT_CORE: Final = 1
@@ -88,19 +92,14 @@ def make_requests(folder: Path) -> dict[str, Path]:
 
 def measure_ceiling_ms() -> float:
     """Median time from array to probabilities on the server's core, with nothing else in the process."""
-    code = f"import benchmarks.serve as s; s.print_ceiling()"
+    code = "import benchmarks.serve as s; s.print_ceiling()"
     return float(subprocess.check_output([sys.executable, "-c", code], cwd=PROJECT, env=_environment()))
 
 
 def print_ceiling() -> None:
     """Measure in a process of its own, tuned like a worker, and print."""
-    from app.ml.artifact import load
-    from app.serving.tuning import tune_for_serving
-    from benchmarks.servers import MODEL
-    from threadpoolctl import threadpool_limits
-
     os.sched_setaffinity(0, {SERVER_CORE})
-    classifier = load(MODEL)
+    classifier = load_model(MODEL)
     tune_for_serving()
     signal_mv = np.round(synthesize().signal.astype(float), 3).astype(np.float32)
     record = ECGRecord(signal=signal_mv, patient=Patient(age_years=55, sex=1, height_cm=175, weight_kg=80))
@@ -115,6 +114,10 @@ def print_ceiling() -> None:
 
 def _environment(**settings: str) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT), **settings}
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
 
 
 @dataclass
@@ -163,7 +166,7 @@ def running(name: str, *, cores: set[int], workers: int = 1, **settings: str) ->
     port = _free_port()
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.servers", name, str(port)],
+            ["taskset", "-c", ",".join(map(str, sorted(cores))), *_python("benchmarks.servers", name, str(port))],
             cwd=PROJECT,
             env=_environment(
                 HOST="127.0.0.1",
@@ -174,7 +177,6 @@ def running(name: str, *, cores: set[int], workers: int = 1, **settings: str) ->
             ),
             stdout=log,
             stderr=log,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
         server = Running(process, port)
         try:
@@ -208,7 +210,7 @@ def load(
     rate_per_s: float = 0,
 ) -> dict[str, Any]:
     """Ask as fast as the answers come, from another process."""
-    command = [sys.executable, "-m", "benchmarks.load", "127.0.0.1", str(server.port), str(request)]
+    command = _python("benchmarks.load", "127.0.0.1", str(server.port), str(request))
     command += ["--connections", str(connections), "--seconds", str(seconds), "--rate", str(rate_per_s)]
     command += [] if core is None else ["--core", str(core)]
     measured: dict[str, Any] = json.loads(subprocess.check_output(command, cwd=PROJECT, env=_environment()))

@@ -3,7 +3,7 @@
     python -m benchmarks.servers NAME PORT
 
 real      this service as it is run
-trivial   this service with a model of a millisecond in place of its own, and no history: what the way of a request costs
+trivial   this service with a model of a millisecond in place of its own, and no history: what a request costs
 bare      FastAPI and the same small model, raw float32 and simdjson: the fastest that peers were measured with
 naive     FastAPI, Pydantic lists, this service's features, scikit-learn's own answers from the same model file
 """
@@ -23,13 +23,13 @@ _COEFFICIENTS: Final = np.random.default_rng(0).normal(size=(N_STATISTICS * 12, 
 
 
 def small_model(signal: NDArray[np.float32]) -> NDArray[np.float64]:
-    """A logistic regression on four statistics of each lead: about a millisecond, as peers were measured with."""
+    """Answer by logistic regression on four statistics of each lead: about a millisecond, as peers were measured."""
     statistics = np.concatenate([signal.mean(axis=0), signal.std(axis=0), signal.min(axis=0), signal.max(axis=0)])
     probabilities: NDArray[np.float64] = 1 / (1 + np.exp(-(statistics @ _COEFFICIENTS)))
     return probabilities
 
 
-def serve_real(port: int) -> None:
+def serve_real(_port: int) -> None:
     """Run the service itself."""
     os.execv(sys.executable, [sys.executable, "-m", "app.main"])  # the settings come by the environment
 
@@ -42,10 +42,10 @@ def serve_trivial(port: int) -> None:
     from app.core.logging import configure_logging
     from app.ml.classifier import Classification, Classifier, Diagnosis
     from app.ml.manifest import Manifest
-    from app.serving.server import Server
-    from app.serving.tuning import tune_for_serving
     from app.services import prediction
     from app.services.history import HistoryService
+    from app.serving.server import Server
+    from app.serving.tuning import tune_for_serving
 
     class SmallClassifier(Classifier):
         def __init__(self) -> None:
@@ -72,7 +72,7 @@ def serve_trivial(port: int) -> None:
     async def tune(_state: object) -> None:
         tune_for_serving()
 
-    prediction.prepare = lambda record: record.signal  # type: ignore[attr-defined,assignment]
+    setattr(prediction, "prepare", lambda record: record.signal)  # noqa: B010 - in place of the preparation too
     HistoryService.record = forget  # type: ignore[method-assign,assignment]
     settings = Settings(port=port, host="127.0.0.1")
     configure_logging(settings.log_level, as_json=settings.logs_json)
@@ -94,7 +94,7 @@ def serve_bare(port: int) -> None:
         body = await request.body()
         if request.headers["content-type"] == "application/json":
             document = parser.parse(body)
-            signal = np.frombuffer(document["ecg_signal"].as_buffer(of_type="d"), np.float64)  # type: ignore[index,union-attr,call-overload]
+            signal = np.frombuffer(document["ecg_signal"].as_buffer(of_type="d"), np.float64)  # type: ignore[index,union-attr]
             del document
         else:
             signal = np.frombuffer(body, np.float32)

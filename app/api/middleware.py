@@ -143,14 +143,15 @@ class LimitBodies:
     The framework has such limits, but answers a declared size in plain text and past all other middleware.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, exempt: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, exempt: Collection[str], exempt_below: str) -> None:
         self._app = app
         self._max_bytes = max_bytes
         self._exempt = frozenset(exempt)
+        self._exempt_below = exempt_below
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve."""
-        if scope["type"] != "http" or scope["path"] in self._exempt:
+        if scope["type"] != "http" or self._is_exempt(scope["path"]):
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
@@ -169,6 +170,9 @@ class LimitBodies:
             return message
 
         await self._app(scope, receive_counted, send)
+
+    def _is_exempt(self, path: str) -> bool:
+        return path in self._exempt or path.startswith(self._exempt_below)
 
 
 def _offered_id(scope: Scope) -> bytes:

@@ -48,6 +48,7 @@ def configure_logging(level: str, *, as_json: bool) -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells which database it found, at every start
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes the forms it cannot read
     server = logging.getLogger("uvicorn")
     server.handlers.clear()
     if not as_json:  # the lines that everybody knows

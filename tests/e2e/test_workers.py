@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import httpx
 import pytest
@@ -53,7 +54,7 @@ def copy_model(source: Path, target: Path) -> str:
     for suffix in (".pkl", ".json"):
         part = target.with_suffix(f"{suffix}.new")
         shutil.copyfile(source.with_suffix(suffix), part)
-        os.replace(part, target.with_suffix(suffix))
+        part.replace(target.with_suffix(suffix))
     return parse_manifest(target.with_suffix(".json").read_bytes()).model_version
 
 
@@ -66,7 +67,7 @@ class Callers:
         self._stopped = threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
 
-    def __enter__(self) -> "Callers":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self

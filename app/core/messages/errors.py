@@ -69,8 +69,8 @@ ERRORS: Final[dict[str, ErrorText]] = {
         Text("Тип данных не поддерживается", "Unsupported content type"),
         Text("Этот адрес не принимает данные такого типа", "This address does not read a body of that type"),
         Text(
-            "Укажите в заголовке Content-Type один из типов, названных в заголовке Accept ответа.",
-            "Set Content-Type to one of the types named in the answer's Accept header field.",
+            "Content-Type должен быть одним из типов в заголовке Accept ответа, Content-Encoding — из Accept-Encoding.",
+            "Content-Type must be one of the answer's Accept field, Content-Encoding one of its Accept-Encoding.",
         ),
     ),
     "too-many-requests": ErrorText(

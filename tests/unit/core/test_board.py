@@ -7,12 +7,11 @@ from app.core.board import WorkerBoard
 
 def test_tells_whether_all_serve() -> None:
     board = WorkerBoard(2)
-    board.beat(0)
-    assert not board.all_serving
-    board.beat(1)
-    assert board.all_serving
-    board.clear(0)
-    assert not board.all_serving
+    seen: list[bool] = []
+    for change, slot in ((board.beat, 0), (board.beat, 1), (board.clear, 0)):
+        change(slot)
+        seen.append(board.all_serving)
+    assert seen == [False, True, False]
 
 
 def test_tells_who_has_given_no_sign_of_life() -> None:

@@ -148,8 +148,7 @@ async def test_refuses_what_waits_when_it_closes() -> None:
     with engine.admit() as desk, engine.admit() as other:
         first = asyncio.create_task(desk.run(block))
         second = asyncio.create_task(other.run(int))
-        while not started.is_set():
-            await asyncio.sleep(0.001)
+        await asyncio.to_thread(started.wait)
         closing = asyncio.create_task(asyncio.to_thread(engine.close))
         await asyncio.sleep(0.01)
         release.set()
