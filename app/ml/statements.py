@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from app.core.constants import SUPERCLASSES
-from app.ecg.pipeline import PreparedECG
 from app.ml.forest import CompiledBoosting, MalformedTreesError
+from app.ml.members import TreeMember
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.intp]
@@ -44,10 +44,11 @@ def superclass_logits(statement_logits: FloatArray, first_statement: IndexArray)
     return np.clip(logits, -MAX_LOGIT, MAX_LOGIT)
 
 
-class StatementBoosting:
+class StatementBoosting(TreeMember):
     """All boosters compiled. Immutable, so threads may share it."""
 
     def __init__(self, boosting: CompiledBoosting, first_statement: IndexArray) -> None:
+        super().__init__(boosting.trees)
         self._boosting = boosting
         self._first_statement = first_statement
 
@@ -72,6 +73,6 @@ class StatementBoosting:
             raise MalformedTreesError("the statements do not divide among the superclasses")
         return cls(CompiledBoosting.from_sklearn(boosters), starts)
 
-    def logits(self, features: FloatArray, prepared: PreparedECG) -> FloatArray:  # noqa: ARG002 - a Member's signature
-        """Log-odds of the five superclasses for one ECG, from its features."""
-        return superclass_logits(self._boosting.logits(features), self._first_statement)
+    def logits_at(self, leaves: IndexArray) -> FloatArray:
+        """Log-odds of the superclasses out of those of their statements."""
+        return superclass_logits(self._boosting.logits_at(leaves), self._first_statement)
