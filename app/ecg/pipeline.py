@@ -196,10 +196,10 @@ def _with_limb_ratios(leads: FloatArray, filtered: FilteredLeads) -> tuple[Float
     if gains is None:
         return leads, filtered, residual_mv
     all_gains = np.concatenate([gains, np.ones(len(leads) - n_limb, np.float32)])
+    leads = leads.copy()  # it may be the caller's own array
+    leads[:n_limb] *= gains[:, np.newaxis]
+    filtered.signal[:n_limb] *= gains[:, np.newaxis]
     rescaled = replace(
-        filtered,
-        signal=filtered.signal * all_gains[:, None],
-        baseline_range=filtered.baseline_range * all_gains,
-        noise_rms=filtered.noise_rms * all_gains,
+        filtered, baseline_range=filtered.baseline_range * all_gains, noise_rms=filtered.noise_rms * all_gains
     )
-    return leads * all_gains[:, None], rescaled, None
+    return leads, rescaled, None

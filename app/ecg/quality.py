@@ -122,14 +122,17 @@ def _longest_run(mask: BoolArray) -> int:
 
 
 def _saturated(signal: FloatArray) -> BoolArray:
-    """Find leads that stay at their highest or lowest value for over 100 ms."""
+    """Find leads that stay at their highest or lowest value for over 100 ms.
+
+    Such a stay covers a sample of every 50 ms, so runs are only measured where one of those is that high or low.
+    """
     highest, lowest = signal.max(axis=1), signal.min(axis=1)
+    glances = signal[:, :: RAIL_SAMPLES // 2]
+    at_rails = ((glances == highest[:, np.newaxis]) | (glances == lowest[:, np.newaxis])).any(axis=1)
     saturated = np.zeros(len(signal), np.bool_)
-    for lead in np.flatnonzero(highest - lowest > MIN_RAIL_RANGE_MV):
-        for rail in (highest[lead], lowest[lead]):
-            at_rail = signal[lead] == rail
-            if np.count_nonzero(at_rail) > RAIL_SAMPLES:
-                saturated[lead] |= _longest_run(at_rail) > RAIL_SAMPLES
+    for lead in np.flatnonzero(at_rails & (highest - lowest > MIN_RAIL_RANGE_MV)):
+        runs = (_longest_run(signal[lead] == rail) for rail in (highest[lead], lowest[lead]))
+        saturated[lead] = max(runs) > RAIL_SAMPLES
     return saturated
 
 

@@ -8,6 +8,7 @@ steps of the shallow ones come for the price of those of the deep one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -188,21 +189,22 @@ class Walk:
         """
         missing = np.isnan(x)
         sample = np.concatenate([np.where(missing, -np.inf, x), np.where(missing, np.inf, x)])
+        # `take` costs less than indexing, which looks at every kind of index first.
+        read_link, read_threshold, read_sample = self._link.take, self._threshold.take, sample.take
         bits, column_mask = self._column_bits, (1 << self._column_bits) - 1
         ends = np.empty_like(self.roots)
         walking, node = np.arange(self.roots.size), self.roots
         for level in range(self.depth):
-            # `take` costs less than indexing, which looks at every kind of index first.
-            link = self._link.take(node)
+            link = read_link(node)
             child = link >> bits
             if level % _SHRINK_EVERY == _FIRST_SHRINK:
-                inner = (child != node).nonzero()[0]
                 ends[walking] = node
-                walking, node, link, child = (array.take(inner) for array in (walking, node, link, child))
+                inner = (child != node).nonzero()[0]
                 if not inner.size:
                     return ends
+                walking, node, link, child = walking.take(inner), node.take(inner), link.take(inner), child.take(inner)
             link &= column_mask
-            child += sample.take(link) > self._threshold.take(node)
+            child += read_sample(link) > read_threshold(node)
             node = child
         ends[walking] = node
         return ends
@@ -225,13 +227,14 @@ class Grove:
     def __init__(self, ensembles: Sequence[FlatTrees]) -> None:
         walks = [trees.walk for trees in ensembles]
         self._walk = Walk.together(walks)
-        self._first_node = np.cumsum([0, *(walk.n_nodes for walk in walks)])[:-1]
-        self._last_tree = np.cumsum([walk.roots.size for walk in walks])[:-1]
+        first_node = np.cumsum([0, *(walk.n_nodes for walk in walks)]).tolist()
+        first_tree = np.cumsum([0, *(walk.roots.size for walk in walks)]).tolist()
+        self._parts = [(slice(*span), node) for span, node in zip(pairwise(first_tree), first_node, strict=False)]
 
     def leaves(self, x: FloatArray) -> list[IndexArray]:
         """Give what `FlatTrees.leaves` does, for each of the ensembles; `x` as in `Walk.leaves`."""
-        ends = np.split(self._walk.leaves(x), self._last_tree)
-        return [nodes - first for nodes, first in zip(ends, self._first_node, strict=True)]
+        ends = self._walk.leaves(x)
+        return [ends[trees] - first_node for trees, first_node in self._parts]
 
 
 def _level_order(

@@ -21,6 +21,8 @@ IndexArray = NDArray[np.intp]
 PAYLOAD_KIND: Final = "statement-boosters"
 MAX_LOGIT: Final = 7.0
 """Nothing is surer than this: one in a thousand."""
+_MIN_SURPRISE: Final = float(np.exp(-MAX_LOGIT)) / 2
+"""Keeps the logarithm finite, and ends beyond the limit."""
 
 
 def superclass_logits(statement_logits: FloatArray, first_statement: IndexArray) -> FloatArray:
@@ -39,7 +41,7 @@ def superclass_logits(statement_logits: FloatArray, first_statement: IndexArray)
     """
     # The log of 1 - p is -softplus(logit), so absences multiply by adding softplus up.
     surprise = np.add.reduceat(np.logaddexp(0, statement_logits), first_statement, axis=-1)
-    surprise = np.maximum(surprise, np.exp(-MAX_LOGIT) / 2)  # keeps the logarithm finite, and ends beyond the limit
+    surprise = np.maximum(surprise, _MIN_SURPRISE)
     logits: FloatArray = surprise + np.log(-np.expm1(-surprise))
     return np.clip(logits, -MAX_LOGIT, MAX_LOGIT)
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.ecg.quality import FLAT_SAMPLES, MIN_STANDARD_DEVIATION_MV, silent_leads
+from app.ecg.quality import FLAT_SAMPLES, MIN_STANDARD_DEVIATION_MV, RAIL_SAMPLES, _saturated, silent_leads
 from app.ecg.record import N_LEADS, N_SAMPLES, FloatArray
 
 
@@ -36,3 +36,16 @@ def test_glances_that_happen_to_be_equal_are_no_outage() -> None:
     signal = noise(0.2)
     signal[3, ::25] = 0.1
     assert not silent_leads(signal).any()
+
+
+@given(
+    n_stay=st.integers(RAIL_SAMPLES - 10, RAIL_SAMPLES + 10),
+    start=st.integers(0, N_SAMPLES - RAIL_SAMPLES - 10),
+    rail_mv=st.sampled_from([-3.0, 3.0]),
+)
+def test_a_lead_that_stays_at_a_rail_is_found_wherever_that_is(n_stay: int, start: int, rail_mv: float) -> None:
+    signal = noise(0.2)
+    signal[2, start : start + n_stay] = rail_mv
+    expected = np.zeros(N_LEADS, np.bool_)
+    expected[2] = n_stay > RAIL_SAMPLES
+    np.testing.assert_array_equal(_saturated(signal), expected)
