@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil, floor
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -169,8 +170,7 @@ def _at_standard_rate(leads: FloatArray, sampling_rate_hz: float | None) -> tupl
 
 def _check_amplitude(leads: FloatArray) -> None:
     ranges = leads.max(axis=1) - leads.min(axis=1)
-    middle = len(ranges) // 2
-    median_range_mv = float(np.sort(ranges)[middle - 1 : middle + 1].mean())
+    median_range_mv = median(ranges.tolist())
     if median_range_mv > MAX_MEDIAN_RANGE_MV:
         raise _implausible()
     if median_range_mv < MIN_MEDIAN_RANGE_MV:

@@ -17,8 +17,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 MIN_STANDARD_DEVIATION_MV: Final = 0.010
 FLAT_SAMPLES: Final = SAMPLING_RATE_HZ  # 1 s; the longest constant run of a clean lead is 0.33 s
-_GLANCE_SAMPLES: Final = SAMPLING_RATE_HZ // 20  # a part of half a second
 RAIL_SAMPLES: Final = SAMPLING_RATE_HZ // 10
+# Divides half of FLAT_SAMPLES, and two lie within any run of more than RAIL_SAMPLES.
+_GLANCE_SAMPLES: Final = RAIL_SAMPLES // 2
 MIN_RAIL_RANGE_MV: Final = 2.0
 BASELINE_WARN_MV: Final = 1.0
 BASELINE_BAD_MV: Final = 3.0
@@ -90,12 +91,12 @@ def _silence(signal: FloatArray) -> Silence:
     glances = signal[:, : n_samples // block * block : _GLANCE_SAMPLES]
     blocks = glances.reshape(n_leads, -1, block // _GLANCE_SAMPLES)
     still = (blocks == blocks[:, :, :1]).all(axis=2)
-    flat, dropout = np.zeros_like(faint), np.zeros_like(faint)
-    for lead in np.flatnonzero(still.any(axis=1)):
+    flat, dropout = np.zeros((2, n_leads), np.bool_)
+    for lead in still.any(axis=1).nonzero()[0]:
         run = _longest_run(signal[lead, 1:] == signal[lead, :-1]) + 1
         flat[lead] = run == n_samples
         dropout[lead] = FLAT_SAMPLES <= run < n_samples
-    return Silence(flat, dropout, faint & ~flat & ~dropout)
+    return Silence(flat, dropout, faint & ~(flat | dropout))
 
 
 def _faint(signal: FloatArray) -> BoolArray:
@@ -104,9 +105,9 @@ def _faint(signal: FloatArray) -> BoolArray:
     mean_square = np.vecdot(signal, signal) / n_samples
     mean = signal @ np.full(n_samples, 1 / n_samples, np.float32)
     doubtful = mean_square - mean * mean < 4 * MIN_STANDARD_DEVIATION_MV**2 + CANCELLATION * mean_square
-    faint: BoolArray = np.zeros_like(doubtful)
+    faint: BoolArray = doubtful
     if doubtful.any():
-        faint[doubtful] = signal[doubtful].std(axis=1) < MIN_STANDARD_DEVIATION_MV
+        faint = doubtful & (signal.std(axis=1) < MIN_STANDARD_DEVIATION_MV)
     return faint
 
 
@@ -124,15 +125,17 @@ def _longest_run(mask: BoolArray) -> int:
 def _saturated(signal: FloatArray) -> BoolArray:
     """Find leads that stay at their highest or lowest value for over 100 ms.
 
-    Such a stay covers a sample of every 50 ms, so runs are only measured where one of those is that high or low.
+    Such a stay covers two glances in a row, a sample in every 50 ms, so runs are only measured where two are alike.
     """
     highest, lowest = signal.max(axis=1), signal.min(axis=1)
-    glances = signal[:, :: RAIL_SAMPLES // 2]
-    at_rails = ((glances == highest[:, np.newaxis]) | (glances == lowest[:, np.newaxis])).any(axis=1)
+    glances = signal[:, ::_GLANCE_SAMPLES]
+    stays = (glances[:, 1:] == glances[:, :-1]).any(axis=1)
     saturated = np.zeros(len(signal), np.bool_)
-    for lead in np.flatnonzero(at_rails & (highest - lowest > MIN_RAIL_RANGE_MV)):
-        runs = (_longest_run(signal[lead] == rail) for rail in (highest[lead], lowest[lead]))
-        saturated[lead] = max(runs) > RAIL_SAMPLES
+    for lead in (stays & (highest - lowest > MIN_RAIL_RANGE_MV)).nonzero()[0]:
+        for rail in (highest[lead], lowest[lead]):
+            at_rail = signal[lead] == rail
+            if np.count_nonzero(at_rail) > RAIL_SAMPLES:
+                saturated[lead] |= _longest_run(at_rail) > RAIL_SAMPLES
     return saturated
 
 
@@ -206,7 +209,9 @@ def assess(
 
 
 def _silence_notices(silence: Silence) -> list[Notice]:
-    notices = []
+    notices: list[Notice] = []
+    if not silence.any_kind.any():
+        return notices
     if silence.flat.any():
         notices.append(notice(NoticeCode.LEAD_FLAT, leads=_names(silence.flat)))
     if silence.dropout.any():

@@ -58,7 +58,7 @@ def net_input(filtered: FloatArray) -> FloatArray:
     n_steps = filtered.shape[0] // _SAMPLES_PER_STEP
     used = filtered[: n_steps * _SAMPLES_PER_STEP].T.astype(np.float32, copy=False)
     leads = used.reshape(N_LEADS, n_steps, _SAMPLES_PER_STEP) @ _STEP_MEAN
-    leads -= leads.mean(axis=1, keepdims=True)
+    leads -= np.add.reduce(leads, axis=1, keepdims=True) / np.float32(n_steps)
     power = np.vecdot(leads, leads)[:, np.newaxis] / np.float32(n_steps)
     power[:_N_LIMB] = power[:_N_LIMB].mean()
     leads /= np.maximum(np.sqrt(power), np.float32(MIN_SPREAD))
