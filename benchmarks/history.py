@@ -69,7 +69,6 @@ def make_entries(first: int, count: int, rng: np.random.Generator) -> list[Histo
             prepare_ms=1.1,
             features_ms=2.2,
             model_ms=0.3,
-            write_ms=0.4,
         )
         for i in range(count)
     ]

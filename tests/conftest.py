@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.ecg",
     "tests.fixtures.server",
+    "tests.fixtures.tiny_model",
 ]
 
 # How long an example takes is the machine's business: no test is timed.

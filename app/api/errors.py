@@ -13,6 +13,7 @@ from starlette.routing import Match
 
 from app.api.faults import faults_from_pydantic
 from app.api.language import request_language
+from app.core.constants import OIP_PREFIX
 from app.core.exceptions import (
     BodyTooLarge,
     InternalError,
@@ -63,6 +64,8 @@ def _body(error: ServiceError, language: Language, path: str) -> dict[str, Any]:
         "detail": detail(error, language),
         "instance": quote(path[:MAX_PATH_CHARACTERS], safe="/:@", errors="replace"),
     }
+    if f"{path}/".startswith(f"{OIP_PREFIX}/"):  # clients of the protocol look for the message there
+        body["error"] = body["detail"]
     if error.errors:
         body["errors"] = [fault_body(fault, language) for fault in error.errors]
     return body

@@ -7,9 +7,11 @@ import numpy as np
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
+from app.api.intake import MAX_TIMEOUT_MS
 from app.ecg.record import LEADS, SAMPLING_RATE_HZ
 from app.ecg.synthetic import synthesize
-from app.models.ecg import BatchRequest, ForwardRequest
+from app.models.ecg import BatchRequest, ForwardRequest, PatientFields
+from app.models.oip import InferBody
 from app.models.schemas import Problem
 
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -20,16 +22,46 @@ _EXAMPLE_LEADS: Final = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 _UV_PER_MV: Final = 1000
 _ROUND_TO_UV: Final = 10
 
+_GZIP: Final = (
+    "With `Content-Encoding: gzip` the body may be one gzip stream; the size cap holds for what it inflates to."
+)
+_FORM_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "description": "the JSON object; the patient's fields may stand in it or beside it, each in one place",
+        },
+        **PatientFields.model_json_schema()["properties"],
+    },
+    "additionalProperties": False,
+}
+
 FORWARD_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
+        "description": f"One ECG in any of these forms; equal numbers give equal answers. {_GZIP}",
         "content": {
             "application/json": {"schema": {"$ref": _REFERENCE.format(model=ForwardRequest.__name__)}},
+            "multipart/form-data": {"schema": _FORM_SCHEMA},
             "application/x-npy": {
                 "schema": {
                     "type": "string",
                     "format": "binary",
                     "description": "a NumPy array (samples, leads); the patient's fields stand in the query",
+                }
+            },
+            "application/octet-stream": {
+                "schema": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": (
+                        "the numbers alone, little-endian, sample by sample: float32, or int16, which is always "
+                        "microvolts. The other fields stand in the query, `dtype` (`float32` or `int16`) among them; "
+                        "it may be left out for 5000 samples of 12 leads, whose size tells it"
+                    ),
                 }
             },
         },
@@ -38,9 +70,56 @@ FORWARD_BODY: Final[dict[str, Any]] = {
 BATCH_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
+        "description": f"1-256 ECGs. {_GZIP}",
         "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model=BatchRequest.__name__)}}},
     }
 }
+INFER_BODY: Final[dict[str, Any]] = {
+    "parameters": [
+        {
+            "name": "Inference-Header-Content-Length",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "integer", "minimum": 0},
+            "description": "bytes of the JSON, when binary tensors follow it",
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "description": (
+            "`ecg_signal` FP32 or FP64 in mV, or INT16 in uV, shape [n, 5000, 12] or [5000, 12]. The patient's inputs "
+            "are optional, shape [n] or [n, 1]; NaN and an empty `heart_axis` stand for unknown. JSON may take 12 MiB, "
+            f"binary tensors as much as a batch. {_GZIP}"
+        ),
+        "content": {
+            "application/json": {"schema": {"$ref": _REFERENCE.format(model=InferBody.__name__)}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    },
+}
+
+
+_HEAD: Final[list[dict[str, Any]]] = [
+    {
+        "name": "details",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "boolean", "default": False},
+        "description": "add probabilities, model, quality, warnings, measurements and timing",
+    },
+    {
+        "name": "X-Request-Timeout-Ms",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "integer", "minimum": 0, "maximum": MAX_TIMEOUT_MS},
+        "description": "milliseconds after which the caller does not want the answer any more: then 503 at once",
+    },
+]
+
+
+def with_head(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of an endpoint that reads its head and its body itself."""
+    return {**body, "parameters": _HEAD}
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +148,12 @@ def complete_schema(app: FastAPI) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     if ForwardRequest.__name__ not in schemas:
         _, definitions = models_json_schema(
-            [(ForwardRequest, "validation"), (BatchRequest, "validation"), (Problem, "serialization")],
+            [
+                (ForwardRequest, "validation"),
+                (BatchRequest, "validation"),
+                (InferBody, "validation"),
+                (Problem, "serialization"),
+            ],
             ref_template=_REFERENCE,
         )
         schemas.update(definitions["$defs"])

@@ -4,26 +4,27 @@ Pure ASGI. The net is the innermost, inside the server's own: an exception that 
 by it, without these headers, and would drop the keep-alive connection under the caller's next request.
 """
 
+import asyncio
+import random
 import re
-import secrets
 import time
 from collections.abc import Collection
 from typing import Final
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.direct import ROUTE_TEMPLATE
 from app.api.errors import problem_response
 from app.core.constants import API_PREFIX
-from app.core.exceptions import BodyTooLarge, InternalError
+from app.core.exceptions import BodyTooLarge, InternalError, ShuttingDown
 from app.core.logging import code_places
 
 log = structlog.get_logger(__name__)
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _QUIET: Final = frozenset({"/health/live", "/health/ready", f"{API_PREFIX}/health"})
 _SERVER_ERROR: Final = 500
 
@@ -37,7 +38,8 @@ SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 """On every answer, unless the endpoint says otherwise: almost everything here is about a patient."""
-_HSTS: Final = "max-age=31536000"
+_HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
+_ENCODED_HEADERS: Final = tuple((name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items())
 
 
 class RequestContext:
@@ -53,7 +55,7 @@ class RequestContext:
             return
         started_s = time.perf_counter()
         state = scope.setdefault("state", {})
-        state["request_id"] = request_id = _choose_id(HTTPConnection(scope).headers.get("x-request-id"))
+        state["request_id"] = request_id = _choose_id(_offered_id(scope))
         timings: dict[str, float] = {}
         state["timings"] = timings
         status = _SERVER_ERROR
@@ -62,13 +64,15 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                headers["Server-Timing"] = _server_timing(timings, started_s)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope.get("scheme") == "https":
-                    headers["Strict-Transport-Security"] = _HSTS
+                given = message.get("headers", ())
+                names = {name for name, _ in given}
+                message["headers"] = [
+                    *given,
+                    (b"x-request-id", request_id.encode()),
+                    (b"server-timing", _server_timing(timings, started_s).encode()),
+                    *(field for field in _ENCODED_HEADERS if field[0] not in names),
+                    *([_HSTS] if scope.get("scheme") == "https" else ()),
+                ]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -121,6 +125,10 @@ class CatchAll:
 
         try:
             await self._app(scope, receive, watch)
+        except asyncio.CancelledError:  # the process ends, and this request has outlived its grace
+            if started:
+                raise
+            await problem_response(ShuttingDown(), HTTPConnection(scope))(scope, receive, send)
         except Exception as error:
             # Not log.exception: what an exception says, and what its frames hold, may be a patient's.
             log.error("unexpected_error", error=type(error).__name__, places=code_places(error.__traceback__))  # noqa: TRY400
@@ -135,14 +143,15 @@ class LimitBodies:
     The framework has such limits, but answers a declared size in plain text and past all other middleware.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, exempt: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, exempt: Collection[str], exempt_below: str) -> None:
         self._app = app
         self._max_bytes = max_bytes
         self._exempt = frozenset(exempt)
+        self._exempt_below = exempt_below
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve."""
-        if scope["type"] != "http" or scope["path"] in self._exempt:
+        if scope["type"] != "http" or self._is_exempt(scope["path"]):
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
@@ -162,9 +171,22 @@ class LimitBodies:
 
         await self._app(scope, receive_counted, send)
 
+    def _is_exempt(self, path: str) -> bool:
+        return path in self._exempt or path.startswith(self._exempt_below)
 
-def _choose_id(offered: str | None) -> str:
-    return offered if offered is not None and _SANE_ID.fullmatch(offered) else secrets.token_hex(16)
+
+def _offered_id(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            return bytes(value)
+    return b""
+
+
+def _choose_id(offered: bytes) -> str:
+    """Return the caller's id if it is a sane one, else a new one: it must be unique, but need not be secret."""
+    if _SANE_ID.fullmatch(offered):
+        return offered.decode("ascii")
+    return f"{random.getrandbits(128):032x}"
 
 
 def _server_timing(timings: dict[str, float], started_s: float) -> str:
@@ -187,6 +209,8 @@ def _log_request(scope: Scope, status: int, started_s: float) -> None:
 
 def _route_template(scope: Scope) -> str | None:
     """Return the matched route as it was written, None where nothing matched."""
+    if direct := scope["state"].get(ROUTE_TEMPLATE):
+        return str(direct)
     template: str | None = getattr(scope.get("route"), "path", None)
     if template is None or template.startswith(API_PREFIX) or not scope["path"].startswith(f"{API_PREFIX}/"):
         return template

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from app.api.deps import LanguageDep, StateDep
 from app.api.errors import problem_response, problem_responses, problem_type
+from app.api.vitals import MAX_LAG_S, has_room
 from app.core.constants import API_PREFIX
 from app.core.exceptions import InvalidInput, NotFound, ServiceError, StorageUnavailable
 from app.core.messages import Language, describe_error
@@ -35,7 +36,7 @@ LINKS: Final = {
 @router.get("/", tags=["about"], response_model=FrontPage)
 async def read_front_page(request: Request, state: StateDep) -> Response:
     """Say what this is and where to look; HTML for browsers."""
-    model_version = None if state.classifier is None else state.classifier.version
+    model_version = state.models.version
     page = FrontPage(
         name=NAME, version=VERSION, description=DESCRIPTION, model_version=model_version, links=LINKS, notice=NOTICE
     )
@@ -83,12 +84,19 @@ async def read_liveness() -> LivenessAnswer:
 
 @router.get("/health/ready", tags=["health"], responses={503: {"model": ReadinessAnswer}})
 async def read_readiness(state: StateDep, response: Response) -> ReadinessAnswer:
-    """Say whether requests should be sent here: model loaded, database writable, not draining, not overloaded."""
+    """Say whether requests should be sent here.
+
+    A model that passed its self-test, a database that takes a write, room on the disk, room in the queue, an event loop
+    that keeps up, every process of the service alive, and none of it on its way out.
+    """
     checks = {
-        "model_loaded": state.classifier is not None,
+        "model_loaded": state.models.current is not None,
         "database_writable": await _can_write(state),
+        "disk_has_room": has_room(state.database.file, state.settings.min_free_disk_bytes),
         "not_draining": not state.draining,
         "not_overloaded": not state.engine.is_full,
+        "loop_keeps_up": state.loop_watch.lag_s < MAX_LAG_S,
+        "workers_alive": state.board is None or state.board.all_serving,
     }
     if not all(checks.values()):
         response.status_code = StorageUnavailable.status

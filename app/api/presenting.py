@@ -3,7 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Final
 
+import orjson
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from app.core.constants import CLASS_DESCRIPTIONS, CLASS_NAMES
 from app.core.exceptions import ProcessingFailed
 from app.core.messages import Language, explain, with_reason
 from app.database.repositories.history import HistoryPage
@@ -23,6 +29,29 @@ from app.models.schemas import (
     WarningAnswer,
 )
 from app.services.prediction import Prediction
+
+_JSON: Final = "application/json"
+_SHORT_ANSWERS: Final = tuple(
+    orjson.dumps({"class_index": index, "class_name": name, "class_description": description})
+    for index, (name, description) in enumerate(zip(CLASS_NAMES, CLASS_DESCRIPTIONS, strict=True))
+)
+"""The sixteen answers without details, written once."""
+
+
+def render_prediction(prediction: Prediction, details_in: Language | None) -> Response:
+    """Write an answer: the three fields, and the rest in the language of the details, if one is given."""
+    if details_in is None:
+        return Response(_SHORT_ANSWERS[prediction.classification.diagnosis.class_index], media_type=_JSON)
+    return _written(present_prediction(prediction, details_in, details=True))
+
+
+def render_batch(results: Sequence[Prediction | ProcessingFailed], language: Language, *, details: bool) -> Response:
+    """Write the answer to a batch."""
+    return _written(present_batch(results, language, details=details))
+
+
+def _written(answer: BaseModel) -> Response:
+    return Response(answer.model_dump_json(exclude_unset=True), media_type=_JSON)
 
 
 def present_prediction(prediction: Prediction, language: Language, *, details: bool) -> PredictionAnswer:

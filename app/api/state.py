@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 
 from app.api.parsing import BodyBudget
+from app.api.vitals import LoopWatch
+from app.core.board import WorkerBoard
 from app.core.config import Settings
 from app.database.connection import Database
-from app.ml.classifier import Classifier
 from app.ml.engine import Engine
+from app.ml.registry import ModelRegistry
 from app.services.auth import AuthService
 from app.services.history import HistoryService
 from app.services.prediction import PredictionService
@@ -20,9 +22,12 @@ class AppState:
 
     settings: Settings
     database: Database
-    classifier: Classifier | None
+    models: ModelRegistry
     engine: Engine
     bodies: BodyBudget
+    loop_watch: LoopWatch
+    #: the other processes of this service; None where there are none
+    board: WorkerBoard | None
     auth: AuthService
     history: HistoryService
     prediction: PredictionService

@@ -7,6 +7,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.core.cores import available_cores
+
 DEFAULT_SECRET_KEY: Final = "your-super-secret-key-change-in-production"  # noqa: S105 - refused in production
 DEFAULT_ADMIN_PASSWORD: Final = "admin123"  # noqa: S105 - refused in production
 MIN_SECRET_BYTES: Final = 32
@@ -34,6 +36,12 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104 - a server's default
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="processes that serve, each with the model and one compute thread; unset: one a core",
+    )
     database_url: str = Field(
         default="sqlite+aiosqlite:///./request_history.db",
         description="SQLAlchemy address: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://USER:PASSWORD@HOST/NAME`",
@@ -77,11 +85,32 @@ class Settings(BaseSettings):
     compute_queue_size: int = Field(
         default=64, ge=1, le=10_000, description="predictions under way or waiting in one process; above, 503"
     )
+    compute_max_wait_s: float = Field(
+        default=10.0, gt=0, le=600, description="seconds a prediction may wait before it begins; above, 503"
+    )
+    caller_limit_per_minute: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="requests of one address a minute, over all processes; above, 429; 0: no limit",
+    )
+    min_free_disk_bytes: int = Field(
+        default=64 * _MIB,
+        ge=0,
+        description="free bytes on the disk of an SQLite file below which the service is not ready",
+    )
     cors_allow_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="origins whose pages may call the API from a browser, separated by commas"
     )
     forwarded_allow_ips: str = Field(
         default="", description="addresses of reverse proxies whose `X-Forwarded-*` fields are believed"
+    )
+    shutdown_delay_s: float = Field(
+        default=1.0,
+        ge=0,
+        le=60,
+        description="seconds between SIGTERM and the end of accepting: not ready, but still answering, so that whoever "
+        "sends callers here has time to notice",
     )
     shutdown_timeout_s: int = Field(
         default=20, ge=0, le=600, description="seconds for requests under way to finish when the service stops"
@@ -117,6 +146,11 @@ class Settings(BaseSettings):
             "FORWARDED_ALLOW_IPS trusts everybody": self.forwarded_allow_ips == "*",
         }
         return tuple(weakness for weakness, present in found.items() if present)
+
+    @property
+    def n_workers(self) -> int:
+        """How many processes serve."""
+        return self.workers or available_cores()
 
     @property
     def history_is_public(self) -> bool:

@@ -6,6 +6,8 @@ from types import MappingProxyType
 from typing import Final
 
 API_PREFIX: Final = "/api/v1"
+OIP_PREFIX: Final = "/v2"
+"""The Open Inference Protocol has its own addresses."""
 
 SUPERCLASS_DESCRIPTIONS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -54,4 +56,7 @@ class Source(StrEnum):
 
     JSON = "json"
     NPY = "npy"
+    RAW = "raw"
+    FORM = "form"
+    OIP = "oip"
     UNKNOWN = "unknown"

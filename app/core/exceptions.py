@@ -11,10 +11,13 @@
     ├── MethodNotAllowed          405
     ├── BodyTooLarge              413
     ├── UnsupportedContentType    415
+    ├── TooManyRequests           429  the caller's own limit, with Retry-After
+    ├── CallerGone                499  hung up before the answer: nobody reads this one, but the history shows it
     ├── InternalError             500  a bug; the log has the rest
     └── Unavailable               503  try again later, with Retry-After
         ├── ModelNotLoaded
         ├── Overloaded
+        ├── DeadlineExceeded           the caller's own deadline cannot be kept
         ├── StorageUnavailable
         └── ShuttingDown
 
@@ -156,6 +159,23 @@ class UnsupportedContentType(ServiceError):
     code = "unsupported-content-type"
 
 
+class TooManyRequests(ServiceError):
+    """The caller asks more often than it may."""
+
+    status = 429
+    code = "too-many-requests"
+
+    def __init__(self, retry_after_s: int = 1) -> None:
+        super().__init__(headers={"Retry-After": str(retry_after_s)})
+
+
+class CallerGone(ServiceError):
+    """The caller hung up before the answer."""
+
+    status = 499
+    code = "caller-gone"
+
+
 class InternalError(ServiceError):
     """A bug; the log has the rest."""
 
@@ -185,6 +205,13 @@ class Overloaded(Unavailable):
     """The queue of computations is full."""
 
     code = "overloaded"
+    retry_after_s = 1
+
+
+class DeadlineExceeded(Unavailable):
+    """The answer would come later than the caller waits."""
+
+    code = "deadline-exceeded"
     retry_after_s = 1
 
 

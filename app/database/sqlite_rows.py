@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.database.engines import SQLITE_BUSY_TIMEOUT_MS, file_identity, file_is_gone, open_sqlite
 from app.database.failures import is_outage
+from app.database.stopwatch import Stopwatch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,10 +45,14 @@ class SqliteInsert:
         return cls(
             statement=statement,
             parameters=[
-                [bind(row[column]) if bind else row[column] for column, bind in zip(columns, binds, strict=True)]
-                for row in rows
+                [_bound(row[column], bind) for column, bind in zip(columns, binds, strict=True)] for row in rows
             ],
         )
+
+
+def _bound(value: object, bind: _Bind | None) -> object:
+    """Return a value as its column's type gives it to the driver, which asks a stopwatch itself."""
+    return value if bind is None or isinstance(value, Stopwatch) else bind(value)
 
 
 @cache

@@ -1,11 +1,12 @@
 """Read a prepared ECG: beats, the usual beat, its waves, the measurements."""
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import Final
 
 import numpy as np
 
-from app.ecg.beats import QRS_WINDOW, Beats, find_beats
+from app.ecg.beats import QRS_WINDOW, Beats, IntArray, find_beats
 from app.ecg.fiducials import Fiducials, delineate
 from app.ecg.measurements import Measurements, beat_index, measure
 from app.ecg.notices import Notice, NoticeCode, notice
@@ -51,11 +52,21 @@ class Analysis:
 
 
 def _qrs_scale(beat: FloatArray) -> FloatArray:
-    power: FloatArray = np.square(beat[:, QRS_WINDOW] - beat[:, QRS_WINDOW].mean(axis=1, keepdims=True)).mean(axis=1)
+    qrs = beat[:, QRS_WINDOW]
+    n_samples = qrs.shape[1]
+    power: FloatArray = np.square(qrs - qrs.sum(axis=1, keepdims=True) / n_samples).sum(axis=1) / n_samples
     silent = power <= SILENT_SHARE * power.max()
-    power[:_N_LIMB] = power[:_N_LIMB].mean()
+    power[:_N_LIMB] = power[:_N_LIMB].sum() / _N_LIMB
     power[silent] = np.nan
     return np.sqrt(power)
+
+
+def _rr_statistics(r_peaks: IntArray) -> tuple[float, float]:
+    """Mean RR interval in seconds, and the standard deviation of the intervals over it."""
+    rr_s = (r_peaks[1:] - r_peaks[:-1]) / SAMPLING_RATE_HZ
+    mean_s = float(rr_s.sum()) / len(rr_s)
+    deviation_s = rr_s - mean_s
+    return mean_s, sqrt(float(deviation_s @ deviation_s) / len(rr_s)) / mean_s
 
 
 def _doubts(measurements: Measurements) -> tuple[Notice, ...]:
@@ -78,13 +89,12 @@ def analyse(prepared: PreparedECG) -> Analysis:
     """
     beats = find_beats(prepared.filtered.T)
     scale = _qrs_scale(beats.average)
-    rr_s = np.diff(beats.r_peaks) / SAMPLING_RATE_HZ
-    mean_rr_s = float(rr_s.mean())
-    divisor = np.where(np.isnan(scale), np.inf, scale).astype(np.float32)[:, None]
-    fiducials = delineate(beats.average / divisor, beats.windows / divisor, mean_rr_s, float(rr_s.std()) / mean_rr_s)
+    divisor: FloatArray = np.where(np.isnan(scale), np.float32(np.inf), scale)
+    mean_rr_s, rr_variation = _rr_statistics(beats.r_peaks)
+    fiducials = delineate(beats.average / divisor[:, None], beats.windows, divisor, mean_rr_s, rr_variation)
     onset = beat_index(fiducials.qrs_onset_ms)
-    before = slice(max(0, onset - 5), max(1, onset))
-    level_beat: FloatArray = beats.average - beats.average[:, before].mean(axis=1, keepdims=True)
+    before = beats.average[:, max(0, onset - 5) : max(1, onset)]
+    level_beat: FloatArray = beats.average - before.sum(axis=1, keepdims=True) / before.shape[1]
     measurements = measure(level_beat, fiducials, beats.r_peaks, SAMPLING_RATE_HZ)
     return Analysis(
         beats=beats,

@@ -1,6 +1,7 @@
 """The numbers a cardiologist reads first. None means: not measurable here."""
 
 from dataclasses import dataclass
+from math import atan2, degrees, hypot, sqrt
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from app.ecg.fiducials import Fiducials
 from app.ecg.record import LEADS, FloatArray
 
 _I, _AVF = LEADS.index("I"), LEADS.index("aVF")
-GOLDBERGER: Final = 2 / np.sqrt(3.0)
+GOLDBERGER: Final = 2 / sqrt(3.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,11 +46,11 @@ def _frontal_axis(level_beat: FloatArray, start_ms: float | None, end_ms: float 
     start, end = max(0, beat_index(start_ms)), beat_index(end_ms) + 1
     if end - start < 2:
         return None
-    area = level_beat[:, start:end].sum(axis=1)
-    left, down = float(area[_I]), float(area[_AVF]) * GOLDBERGER
-    if not np.hypot(left, down) > 0:
+    left = float(level_beat[_I, start:end].sum())
+    down = float(level_beat[_AVF, start:end].sum()) * GOLDBERGER
+    if not hypot(left, down) > 0:
         return None
-    return float(np.degrees(np.arctan2(down, left)))
+    return degrees(atan2(down, left))
 
 
 def measure(level_beat: FloatArray, fiducials: Fiducials, r_peaks: npt.NDArray[np.int64], rate_hz: int) -> Measurements:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil, floor
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -89,10 +90,11 @@ def prepare(record: ECGRecord) -> PreparedECG:
     filtered = band_pass(leads, wide_band=(record.sampling_rate_hz or SAMPLING_RATE_HZ) >= MIN_WIDE_BAND_RATE_HZ)
     if filtered.was_low_passed:
         notices.append(notice(NoticeCode.ALREADY_FILTERED))
-    leads, filtered, voltages_known = _with_limb_ratios(leads, filtered)
+    leads, filtered, law_residual_mv = _with_limb_ratios(leads, filtered)
+    voltages_known = law_residual_mv is not None
     if not voltages_known:
         notices.append(notice(NoticeCode.LIMB_LEADS_RESCALED))
-    quality, findings = assess(leads, filtered, voltages_known=voltages_known)
+    quality, findings = assess(leads, filtered, law_residual_mv=law_residual_mv)
     notices += findings
     age_years = record.patient.age_years
     if age_years is not None and age_years < ADULT_AGE_YEARS:
@@ -168,7 +170,7 @@ def _at_standard_rate(leads: FloatArray, sampling_rate_hz: float | None) -> tupl
 
 def _check_amplitude(leads: FloatArray) -> None:
     ranges = leads.max(axis=1) - leads.min(axis=1)
-    median_range_mv = float(np.median(ranges))
+    median_range_mv = median(ranges.tolist())
     if median_range_mv > MAX_MEDIAN_RANGE_MV:
         raise _implausible()
     if median_range_mv < MIN_MEDIAN_RANGE_MV:
@@ -179,19 +181,25 @@ def _check_amplitude(leads: FloatArray) -> None:
         raise _implausible()
 
 
-def _with_limb_ratios(leads: FloatArray, filtered: FilteredLeads) -> tuple[FloatArray, FilteredLeads, bool]:
-    """Give the limb leads their ratios back where they were normalised one by one."""
+def _with_limb_ratios(leads: FloatArray, filtered: FilteredLeads) -> tuple[FloatArray, FilteredLeads, float | None]:
+    """Give the limb leads their ratios back where they were normalised one by one.
+
+    Returns
+    -------
+    Leads, filtered leads, and the largest deviation from Einthoven's law in mV; None if the ratios were lost.
+    """
     n_limb = len(LIMB_LEADS)
-    if law_residual(leads[:n_limb]) <= MAX_LAW_RESIDUAL_MV:
-        return leads, filtered, True
+    residual_mv = law_residual(leads[:n_limb])
+    if residual_mv <= MAX_LAW_RESIDUAL_MV:
+        return leads, filtered, residual_mv
     gains = restoring_gains(filtered.signal[:n_limb])
     if gains is None:
-        return leads, filtered, True
+        return leads, filtered, residual_mv
     all_gains = np.concatenate([gains, np.ones(len(leads) - n_limb, np.float32)])
+    leads = leads.copy()  # it may be the caller's own array
+    leads[:n_limb] *= gains[:, np.newaxis]
+    filtered.signal[:n_limb] *= gains[:, np.newaxis]
     rescaled = replace(
-        filtered,
-        signal=filtered.signal * all_gains[:, None],
-        baseline_range=filtered.baseline_range * all_gains,
-        noise_rms=filtered.noise_rms * all_gains,
+        filtered, baseline_range=filtered.baseline_range * all_gains, noise_rms=filtered.noise_rms * all_gains
     )
-    return leads * all_gains[:, None], rescaled, False
+    return leads, rescaled, None

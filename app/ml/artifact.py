@@ -6,9 +6,7 @@ ECG as it did when it was made.
 """
 
 import hashlib
-import os
 import platform
-import stat
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -23,21 +21,16 @@ from app.ecg.synthetic import synthesize
 from app.ml.classifier import Classifier
 from app.ml.compiled import CompiledModel
 from app.ml.errors import (
-    ArtifactMissingError,
-    ArtifactTooLargeError,
     ChecksumError,
     ContractMismatchError,
     CorruptArtifactError,
-    ManifestError,
-    NotARegularFileError,
     SelfTestError,
     VersionMismatchError,
 )
+from app.ml.files import ModelFiles, read_files
 from app.ml.manifest import Manifest, SelfTest, SignalContract, parse_manifest
 from app.ml.unpickling import loads
 
-MAX_MODEL_BYTES: Final = 64 * 1024 * 1024
-MAX_MANIFEST_BYTES: Final = 1024 * 1024
 PINNED_LIBRARIES: Final = {"joblib": 1, "numpy": 1, "scikit-learn": 2}
 """Those whose classes the pickle holds, and how many parts of the version a reader must share with the writer.
 
@@ -50,32 +43,26 @@ SELF_TEST_TOLERANCE: Final = 0.02
 """Another processor rounds the last bit of a feature differently, which may send a few trees the other way."""
 
 
-def load(path: Path) -> Classifier:
+def load_files(files: ModelFiles) -> Classifier:
     """Take a model into service.
-
-    Parameters
-    ----------
-    path : Path
-        The model file; its manifest has the same name with the suffix `.json`.
 
     Raises
     ------
-    ArtifactMissingError
-        If there is no model file.
     ArtifactRefusedError
-        If there is one that must not be used; the subclass says why.
+        If it must not be used; the subclass says why.
     """
-    data = _read(path, MAX_MODEL_BYTES)
-    try:
-        manifest = parse_manifest(_read(path.with_suffix(".json"), MAX_MANIFEST_BYTES))
-    except ArtifactMissingError as error:
-        raise ManifestError("there is no manifest beside the model file") from error
-    _check_bytes(data, manifest)
+    manifest = parse_manifest(files.manifest)
+    _check_bytes(files.model, manifest)
     _check_libraries(manifest)
     _check_contract(manifest)
-    classifier = Classifier(CompiledModel.from_payload(loads(data)), manifest)
+    classifier = Classifier(CompiledModel.from_payload(loads(files.model)), manifest)
     _self_test(classifier)
     return classifier
+
+
+def load(path: Path) -> Classifier:
+    """Read a model and take it into service; raises what `read_files` and `load_files` do."""
+    return load_files(read_files(path))
 
 
 def installed_libraries() -> dict[str, str]:
@@ -106,27 +93,6 @@ def run_self_test(classifier: Classifier) -> SelfTest:
     return SelfTest(
         seed=SELF_TEST_SEED, pattern=SELF_TEST_PATTERN, probabilities=list(diagnosis.probabilities.values())
     )
-
-
-def _read(path: Path, max_bytes: int) -> bytes:
-    """Read a regular file of bounded size; the checks are made on the open file, not on the name."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    if path.is_symlink():
-        raise NotARegularFileError(f"{path.name} is a symbolic link; give the file itself")
-    try:
-        descriptor = os.open(path, flags)
-    except FileNotFoundError:
-        raise ArtifactMissingError(f"there is no {path.name}") from None
-    except OSError as error:
-        raise NotARegularFileError(f"{path.name} cannot be opened: {error.strerror}") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise NotARegularFileError(f"{path.name} is not a regular file")
-    with os.fdopen(descriptor, "rb") as file:
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise ArtifactTooLargeError(f"{path.name} is larger than {max_bytes} bytes")
-    return data
 
 
 def _check_bytes(data: bytes, manifest: Manifest) -> None:

@@ -12,7 +12,7 @@ function, is the answer: weights and calibration are one linear map.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,15 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 from app.core.constants import SUPERCLASSES
 from app.ecg.pipeline import PreparedECG
 from app.ml.errors import CorruptArtifactError
-from app.ml.forest import CompiledBoosting, CompiledForest
+from app.ml.forest import CompiledBoosting, CompiledForest, Grove, MalformedTreesError
+from app.ml.members import Member, TreeMember
 from app.ml.net import PAYLOAD_KIND as NET_KIND
 from app.ml.net import WaveformNet
 from app.ml.statements import PAYLOAD_KIND as STATEMENTS_KIND
 from app.ml.statements import StatementBoosting
 
 FloatArray = NDArray[np.float64]
+IndexArray = NDArray[np.intp]
 
 PAYLOAD_FORMAT: Final = 1
 N_CLASSES: Final = len(SUPERCLASSES)
@@ -36,34 +38,28 @@ MIN_PROBABILITY: Final = 1e-3
 """A forest that is unanimous says 0 or 1, whose log-odds are infinite; nothing is surer than this."""
 
 
-class Member(Protocol):
-    """One opinion in the ensemble."""
-
-    def logits(self, features: FloatArray, prepared: PreparedECG) -> FloatArray:
-        """Log-odds of the five superclasses for one ECG, from its features, its waveform, or both."""
-        ...
-
-
-class ForestMember:
+class ForestMember(TreeMember):
     """Extra-trees over the features, all classes in one forest."""
 
     def __init__(self, forest: CompiledForest) -> None:
+        super().__init__(forest.trees)
         self._forest = forest
 
-    def logits(self, features: FloatArray, prepared: PreparedECG) -> FloatArray:  # noqa: ARG002 - a Member's signature
+    def logits_at(self, leaves: IndexArray) -> FloatArray:
         """Log-odds of the mean vote."""
-        return forest_logits(self._forest.probabilities(features))
+        return forest_logits(self._forest.probabilities_at(leaves))
 
 
-class BoostingMember:
+class BoostingMember(TreeMember):
     """Gradient boosting over the features, one booster a class."""
 
     def __init__(self, boosting: CompiledBoosting) -> None:
+        super().__init__(boosting.trees)
         self._boosting = boosting
 
-    def logits(self, features: FloatArray, prepared: PreparedECG) -> FloatArray:  # noqa: ARG002 - a Member's signature
+    def logits_at(self, leaves: IndexArray) -> FloatArray:
         """Log-odds as boosted."""
-        return self._boosting.logits(features)
+        return self._boosting.logits_at(leaves)
 
 
 def forest_logits(probabilities: FloatArray) -> FloatArray:
@@ -103,12 +99,19 @@ class CompiledModel:
     members : sequence of Member
     coefficients : ndarray, shape (n_members, 5)
     intercepts : ndarray, shape (5,)
+
+    Raises
+    ------
+    MalformedTreesError
+        If members that walk trees do so over different features.
     """
 
     def __init__(self, members: Sequence[Member], coefficients: FloatArray, intercepts: FloatArray) -> None:
-        self._members = tuple(members)
-        self._coefficients = coefficients
+        weighted = list(zip(coefficients, members, strict=True))
         self._intercepts = intercepts
+        self._of_trees = [(weights, member) for weights, member in weighted if isinstance(member, TreeMember)]
+        self._others = [(weights, member) for weights, member in weighted if not isinstance(member, TreeMember)]
+        self._grove = Grove([member.trees for _, member in self._of_trees]) if self._of_trees else None
 
     @classmethod
     def from_payload(cls, payload: object) -> Self:
@@ -129,7 +132,10 @@ class CompiledModel:
             raise CorruptArtifactError("the ensemble in the model file is incomplete") from error
         if coefficients.shape != (len(members), N_CLASSES) or intercepts.shape != (N_CLASSES,):
             raise CorruptArtifactError("the weights in the model file do not fit its members")
-        return cls(members, coefficients, intercepts)
+        try:
+            return cls(members, coefficients, intercepts)
+        except MalformedTreesError as error:
+            raise CorruptArtifactError("the members in the model file do not fit each other") from error
 
     def probabilities(self, features: NDArray[np.float32], prepared: PreparedECG) -> FloatArray:
         """Calibrated probabilities of the five superclasses.
@@ -148,7 +154,10 @@ class CompiledModel:
         """
         sample = features.astype(np.float64)
         total = self._intercepts.copy()
-        for weights, member in zip(self._coefficients, self._members, strict=True):
+        if self._grove is not None:
+            for (weights, walked), leaves in zip(self._of_trees, self._grove.leaves(sample), strict=True):
+                total += weights * walked.logits_at(leaves)
+        for weights, member in self._others:
             total += weights * member.logits(sample, prepared)
         probabilities: FloatArray = expit(total)
         return probabilities

@@ -1,17 +1,37 @@
-"""Computations off the event loop: one thread in a process, a bounded queue before it."""
+"""Computations off the event loop: one thread in a process, and a bounded waiting room before it."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Final, ParamSpec, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from app.core.exceptions import Overloaded, ShuttingDown
+from app.core.exceptions import CallerGone, DeadlineExceeded, Overloaded, ServiceError, ShuttingDown
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_SMOOTHING: Final = 0.05
+"""Weight of the newest computation in the usual time of one."""
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patience:
+    """How long a request is worth computing for."""
+
+    #: `time.perf_counter()` after which the caller does not want the answer any more
+    deadline_s: float = float("inf")
+    #: False once the caller has hung up
+    is_wanted: Callable[[], bool] = _always
 
 
 class Engine:
@@ -24,13 +44,20 @@ class Engine:
     ----------
     capacity
         Requests that may be admitted at once.
+    max_wait_s
+        Longest wait before a computation begins; what waited longer is turned away, so that a queue that has become
+        slow does not work for callers who gave up.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, max_wait_s: float = float("inf")) -> None:
         self._capacity = capacity
+        self._max_wait_s = max_wait_s
         self._admitted = 0
         self._closed = False
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compute", initializer=_one_blas_thread)
+        self._usual_s = 0.0
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="compute", daemon=True)
+        self._thread.start()
 
     @property
     def admitted(self) -> int:
@@ -42,14 +69,15 @@ class Engine:
         """Whether the next request would be turned away."""
         return self._admitted >= self._capacity
 
-    @contextmanager
-    def admit(self) -> Iterator["Desk"]:
-        """Let a request in for as long as the context lasts.
+    def check_room(self, patience: Patience) -> None:
+        """Turn a request away before its body is read, where it would not be admitted or not be answered in time.
 
         Raises
         ------
         Overloaded
-            The queue is full.
+            The waiting room is full.
+        DeadlineExceeded
+            By the usual time of a computation, those before it take longer than its caller waits.
         ShuttingDown
             The engine is closed.
         """
@@ -57,29 +85,119 @@ class Engine:
             raise ShuttingDown
         if self.is_full:
             raise Overloaded
+        if time.perf_counter() + self._admitted * self._usual_s > patience.deadline_s:
+            raise DeadlineExceeded
+
+    @contextmanager
+    def admit(self, patience: Patience | None = None) -> Iterator["Desk"]:
+        """Let a request in for as long as the context lasts.
+
+        Raises
+        ------
+        Overloaded, DeadlineExceeded, ShuttingDown
+            As `check_room` does.
+        """
+        chosen = patience or Patience()
+        self.check_room(chosen)
         self._admitted += 1
         try:
-            yield Desk(self._thread)
+            yield Desk(self._jobs, chosen, self._max_wait_s)
         finally:
             self._admitted -= 1
 
     def close(self) -> None:
         """Finish what is under way, drop what waits."""
+        if self._closed:
+            return
         self._closed = True
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        # Keeps BLAS and OpenMP to one thread: on arrays this small, more of them only wait for one another.
+        with threadpool_limits(limits=1):
+            while (job := self._jobs.get()) is not None:
+                if self._closed:
+                    job.refuse(ShuttingDown())
+                    continue
+                spent_s = job.run()
+                if spent_s is not None:
+                    self._usual_s += _SMOOTHING * (spent_s - self._usual_s)
 
 
 class Desk:
     """Where one admitted request hands in its computations, one after the other."""
 
-    def __init__(self, thread: ThreadPoolExecutor) -> None:
-        self._thread = thread
+    def __init__(self, jobs: "SimpleQueue[_Job | None]", patience: Patience, max_wait_s: float) -> None:
+        self._jobs = jobs
+        self._patience = patience
+        self._max_wait_s = max_wait_s
 
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compute in the thread and wait for the result."""
-        return await asyncio.wrap_future(self._thread.submit(function, *args, **kwargs))
+        """Compute in the thread and wait for the result.
+
+        Raises
+        ------
+        CallerGone, DeadlineExceeded, Overloaded
+            The computation did not begin: nobody wants it any more, or it waited too long.
+        """
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[R] = loop.create_future()
+        self._jobs.put(_Job(outcome, lambda: function(*args, **kwargs), self._patience, self._max_wait_s))
+        return await outcome
 
 
-def _one_blas_thread() -> None:
-    """Keep BLAS and OpenMP to one thread: on arrays this small, more of them only wait for one another."""
-    threadpool_limits(limits=1)
+class _Job:
+    """One computation on its way through the thread."""
+
+    __slots__ = ("_compute", "_max_wait_s", "_outcome", "_patience", "_submitted_s")
+
+    def __init__(
+        self, outcome: "asyncio.Future[Any]", compute: Callable[[], Any], patience: Patience, max_wait_s: float
+    ) -> None:
+        self._outcome = outcome
+        self._compute = compute
+        self._patience = patience
+        self._max_wait_s = max_wait_s
+        self._submitted_s = time.perf_counter()
+
+    def run(self) -> float | None:
+        """Compute and return the time it took; None where nobody wants it any more."""
+        started_s = time.perf_counter()
+        refusal = self._reason_not_to(started_s)
+        if refusal is not None:
+            self.refuse(refusal)
+            return None
+        try:
+            result = self._compute()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is for whoever waits, and the thread goes on
+            self.refuse(error)
+        else:
+            self._tell(_settle, result)
+        return time.perf_counter() - started_s
+
+    def refuse(self, error: BaseException) -> None:
+        """Hand an error to whoever waits."""
+        self._tell(_fail, error)
+
+    def _reason_not_to(self, now_s: float) -> ServiceError | None:
+        if self._outcome.cancelled() or not self._patience.is_wanted():
+            return CallerGone()
+        if now_s > self._patience.deadline_s:
+            return DeadlineExceeded()
+        return Overloaded() if now_s - self._submitted_s > self._max_wait_s else None
+
+    def _tell(self, how: Callable[["asyncio.Future[Any]", Any], None], what: object) -> None:
+        loop = self._outcome.get_loop()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(how, self._outcome, what)
+
+
+def _settle(outcome: "asyncio.Future[Any]", result: object) -> None:
+    if not outcome.done():
+        outcome.set_result(result)
+
+
+def _fail(outcome: "asyncio.Future[Any]", error: BaseException) -> None:
+    if not outcome.done():
+        outcome.set_exception(error)

@@ -2,11 +2,13 @@
 
 All trees of an ensemble lie in one set of arrays, level by level: the roots first, then all nodes of depth one, and so
 on, the two children of a node side by side. One sample then walks every tree at once, a numpy step per level. The
-upper levels, which every sample visits, stay in the cache.
+upper levels, which every sample visits, stay in the cache. Ensembles over the same features are walked together: the
+steps of the shallow ones come for the price of those of the deep one.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +18,8 @@ from scipy.special import expit
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.intp]
 
-_SHRINK_EVERY = 4  # levels between two removals of the trees that have reached their leaf
+_SHRINK_EVERY = 4  # levels between two removals of the trees that have reached their leaf, ...
+_FIRST_SHRINK = 3  # ... which pays from here on
 
 
 class MalformedTreesError(ValueError):
@@ -73,7 +76,7 @@ class FlatTrees:
         is_leaf = np.concatenate([tree.is_leaf for tree in trees])
         left = np.concatenate([tree.left + offset for tree, offset in zip(trees, offsets, strict=True)])
         right = np.concatenate([tree.right + offset for tree, offset in zip(trees, offsets, strict=True)])
-        order, self.depth = _level_order(offsets, left, right, is_leaf)
+        order, depth = _level_order(offsets, left, right, is_leaf)
         rank = np.empty(order.size, dtype=np.intp)
         rank[order] = np.arange(order.size)
         leaf = is_leaf[order]
@@ -82,18 +85,102 @@ class FlatTrees:
             raise MalformedTreesError("a node compares a column that the samples do not have")
         missing_left = np.concatenate([tree.missing_left for tree in trees])[order]
         threshold = np.concatenate([tree.threshold for tree in trees])[order]
-        self.n_trees = len(trees)
-        self.n_features = n_features
-        # A leaf compares with infinity and points at itself, so walking on from it changes nothing.
-        self._child = np.where(leaf, np.arange(order.size), rank[np.where(leaf, 0, left[order])])
         # The sample is laid out twice, NaN as -inf and as +inf; a node reads the copy that sends NaN its way.
         # A threshold of +inf ("known or missing") must still send the second copy's +inf to the right.
-        self._column = np.where(leaf, 0, feature + np.where(missing_left, 0, n_features)).astype(np.intp)
-        self._threshold = np.where(leaf, np.inf, np.minimum(threshold, np.finfo(np.float64).max))
+        # A leaf compares with infinity and points at itself, so walking on from it changes nothing.
+        self.walk = Walk(
+            child=np.where(leaf, np.arange(order.size), rank[np.where(leaf, 0, left[order])]),
+            column=np.where(leaf, 0, feature + np.where(missing_left, 0, n_features)),
+            threshold=np.where(leaf, np.inf, np.minimum(threshold, np.finfo(np.float64).max)),
+            roots=np.arange(len(trees)),
+            n_features=n_features,
+            depth=depth,
+        )
         self.value = np.concatenate([tree.value for tree in trees])[order]
 
     def leaves(self, x: FloatArray) -> IndexArray:
-        """Rows of `value` where one sample ends, a row a tree in the order of the trees.
+        """Rows of `value` where one sample ends, a row a tree in the order of the trees; `x` as in `Walk.leaves`."""
+        return self.walk.leaves(x)
+
+
+class Walk:
+    """Nodes in the form that is walked.
+
+    Parameters
+    ----------
+    child : ndarray of int, shape (n_nodes,)
+        Row of the left child, which the right one follows; a leaf's is its own.
+    column : ndarray of int, shape (n_nodes,)
+        Position in the doubled sample.
+    threshold : ndarray of float64, shape (n_nodes,)
+    roots : ndarray of int, shape (n_trees,)
+    n_features : int
+        Length of the samples.
+    depth : int
+        Steps from the roots to the last leaf.
+    """
+
+    def __init__(
+        self,
+        *,
+        child: IndexArray,
+        column: IndexArray,
+        threshold: FloatArray,
+        roots: IndexArray,
+        n_features: int,
+        depth: int,
+    ) -> None:
+        self.n_features = n_features
+        self.depth = depth
+        self.roots = roots
+        # Where a node leads and what it reads come with one access to memory, which far-off nodes spend most on.
+        self._column_bits = (2 * n_features).bit_length()
+        self._link = child.astype(np.intp) << self._column_bits | column
+        self._threshold = threshold
+
+    @classmethod
+    def together(cls, walks: Sequence[Self]) -> Self:
+        """Put the nodes of several walks over the same features behind each other, and so their roots.
+
+        Raises
+        ------
+        MalformedTreesError
+            If the features are not the same.
+        """
+        if len({walk.n_features for walk in walks}) != 1:
+            raise MalformedTreesError("ensembles that compare different samples cannot be walked together")
+        offsets = np.cumsum([0, *(walk.n_nodes for walk in walks)])
+        return cls(
+            child=np.concatenate([walk.child + offset for walk, offset in zip(walks, offsets[:-1], strict=True)]),
+            column=np.concatenate([walk.column for walk in walks]),
+            threshold=np.concatenate([walk.threshold for walk in walks]),
+            roots=np.concatenate([walk.roots + offset for walk, offset in zip(walks, offsets[:-1], strict=True)]),
+            n_features=walks[0].n_features,
+            depth=max(walk.depth for walk in walks),
+        )
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes of all trees."""
+        return self._link.size
+
+    @property
+    def child(self) -> IndexArray:
+        """As given."""
+        return self._link >> self._column_bits
+
+    @property
+    def column(self) -> IndexArray:
+        """As given."""
+        return self._link & (1 << self._column_bits) - 1
+
+    @property
+    def threshold(self) -> FloatArray:
+        """As given."""
+        return self._threshold
+
+    def leaves(self, x: FloatArray) -> IndexArray:
+        """Nodes where one sample ends, one a tree in the order of the roots.
 
         Parameters
         ----------
@@ -102,20 +189,52 @@ class FlatTrees:
         """
         missing = np.isnan(x)
         sample = np.concatenate([np.where(missing, -np.inf, x), np.where(missing, np.inf, x)])
-        ends = np.empty(self.n_trees, dtype=np.intp)
-        walking = node = np.arange(self.n_trees)
+        # `take` costs less than indexing, which looks at every kind of index first.
+        read_link, read_threshold, read_sample = self._link.take, self._threshold.take, sample.take
+        bits, column_mask = self._column_bits, (1 << self._column_bits) - 1
+        ends = np.empty_like(self.roots)
+        walking, node = np.arange(self.roots.size), self.roots
         for level in range(self.depth):
-            # `take` costs less than indexing, which looks at every kind of index first.
-            goes_right = sample.take(self._column.take(node)) > self._threshold.take(node)
-            node = self._child.take(node) + goes_right
-            if level % _SHRINK_EVERY == _SHRINK_EVERY - 1:
+            link = read_link(node)
+            child = link >> bits
+            if level % _SHRINK_EVERY == _FIRST_SHRINK:
                 ends[walking] = node
-                inner = np.flatnonzero(self._child.take(node) != node)
+                inner = (child != node).nonzero()[0]
                 if not inner.size:
                     return ends
-                walking, node = walking.take(inner), node.take(inner)
+                walking, node, link, child = walking.take(inner), node.take(inner), link.take(inner), child.take(inner)
+            link &= column_mask
+            child += read_sample(link) > read_threshold(node)
+            node = child
         ends[walking] = node
         return ends
+
+
+class Grove:
+    """Several ensembles over the same features, walked together by one sample.
+
+    Parameters
+    ----------
+    ensembles : sequence of FlatTrees
+        At least one.
+
+    Raises
+    ------
+    MalformedTreesError
+        If the features are not the same.
+    """
+
+    def __init__(self, ensembles: Sequence[FlatTrees]) -> None:
+        walks = [trees.walk for trees in ensembles]
+        self._walk = Walk.together(walks)
+        first_node = np.cumsum([0, *(walk.n_nodes for walk in walks)]).tolist()
+        first_tree = np.cumsum([0, *(walk.roots.size for walk in walks)]).tolist()
+        self._parts = [(slice(*span), node) for span, node in zip(pairwise(first_tree), first_node, strict=False)]
+
+    def leaves(self, x: FloatArray) -> list[IndexArray]:
+        """Give what `FlatTrees.leaves` does, for each of the ensembles; `x` as in `Walk.leaves`."""
+        ends = self._walk.leaves(x)
+        return [ends[trees] - first_node for trees, first_node in self._parts]
 
 
 def _level_order(
@@ -143,7 +262,7 @@ class CompiledForest:
     """A fitted random forest or extra-trees classifier of binary outputs, for one sample at a time."""
 
     def __init__(self, trees: FlatTrees) -> None:
-        self._trees = trees
+        self.trees = trees
 
     @classmethod
     def from_sklearn(cls, forest: Any, n_outputs: int | None = None) -> Self:
@@ -173,8 +292,11 @@ class CompiledForest:
         -------
         ndarray of float64, shape (n_outputs,)
         """
-        sample = x.astype(np.float32).astype(np.float64)
-        mean: FloatArray = self._trees.value[self._trees.leaves(sample)].mean(axis=0)
+        return self.probabilities_at(self.trees.leaves(x.astype(np.float32).astype(np.float64)))
+
+    def probabilities_at(self, leaves: IndexArray) -> FloatArray:
+        """Mean vote, (n_outputs,), of the leaves where a sample ended, (n_trees,)."""
+        mean: FloatArray = np.add.reduce(self.trees.value.take(leaves, axis=0)) / leaves.size
         return mean
 
 
@@ -201,7 +323,8 @@ class CompiledBoosting:
     """Fitted histogram gradient boosting classifiers, one a binary target, for one sample at a time."""
 
     def __init__(self, trees: FlatTrees, first_tree: IndexArray, baseline: FloatArray) -> None:
-        self._trees = trees
+        self.trees = trees
+        self._steps = np.ascontiguousarray(trees.value[:, 0])
         self._first_tree = first_tree
         self._baseline = baseline
 
@@ -228,8 +351,11 @@ class CompiledBoosting:
         -------
         ndarray of float64, shape (n_boosters,)
         """
-        steps = self._trees.value[self._trees.leaves(np.asarray(x, dtype=np.float64)), 0]
-        logits: FloatArray = np.add.reduceat(steps, self._first_tree) + self._baseline
+        return self.logits_at(self.trees.leaves(np.asarray(x, dtype=np.float64)))
+
+    def logits_at(self, leaves: IndexArray) -> FloatArray:
+        """Log-odds, (n_boosters,), of the leaves where a sample ended, (n_trees,)."""
+        logits: FloatArray = np.add.reduceat(self._steps.take(leaves), self._first_tree) + self._baseline
         return logits
 
     def probabilities(self, x: FloatArray) -> FloatArray:

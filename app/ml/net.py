@@ -1,12 +1,16 @@
 """A small residual network over the waveform, in numpy alone.
 
-Convolutions run as one matrix product each, channels last. Batch normalisation was folded into the weights when the
-network was trained, so that what is left is arithmetic on frozen float32 arrays. Several networks may sit in one
-`WaveformNet`; their log-odds are averaged.
+Convolutions run as matrix products, channels last. Batch normalisation was folded into the weights when the network was
+trained, so that what is left is arithmetic on frozen float32 arrays. Several networks may sit in one `WaveformNet`;
+their log-odds are averaged.
+
+Steps that feed a convolution live in an array with room for its zero padding on both sides, so that the layer before
+writes to where the next one reads. Arrays are made anew for every ECG: threads may share a network.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Self
 
 import numpy as np
@@ -26,6 +30,9 @@ MIN_SPREAD: Final = 0.01
 """A lead quieter than this (mV) is not blown up to full scale: there is nothing in it but noise."""
 MAX_VALUE: Final = 12.0
 """In standard deviations: pacing spikes and artefacts end here."""
+SMALL_PRODUCT: Final = 100**3
+"""OpenBLAS multiplies up to so many pairs of numbers without rearranging the factors first, a fifth faster."""
+_STEP_MEAN: Final = np.full(_SAMPLES_PER_STEP, 1 / _SAMPLES_PER_STEP, np.float32)
 
 
 class MalformedNetError(ValueError):
@@ -50,12 +57,9 @@ def net_input(filtered: FloatArray) -> FloatArray:
     """
     n_steps = filtered.shape[0] // _SAMPLES_PER_STEP
     used = filtered[: n_steps * _SAMPLES_PER_STEP].T.astype(np.float32, copy=False)
-    leads = used[:, ::_SAMPLES_PER_STEP].copy()
-    for offset in range(1, _SAMPLES_PER_STEP):
-        leads += used[:, offset::_SAMPLES_PER_STEP]
-    leads /= np.float32(_SAMPLES_PER_STEP)
-    leads -= leads.mean(axis=1, keepdims=True)
-    power = np.square(leads).mean(axis=1, keepdims=True)
+    leads = used.reshape(N_LEADS, n_steps, _SAMPLES_PER_STEP) @ _STEP_MEAN
+    leads -= np.add.reduce(leads, axis=1, keepdims=True) / np.float32(n_steps)
+    power = np.vecdot(leads, leads)[:, np.newaxis] / np.float32(n_steps)
     power[:_N_LIMB] = power[:_N_LIMB].mean()
     leads /= np.maximum(np.sqrt(power), np.float32(MIN_SPREAD))
     np.clip(leads, -MAX_VALUE, MAX_VALUE, out=leads)
@@ -101,34 +105,111 @@ class Convolution:
         """Number of channels it gives."""
         return len(self.bias)
 
-    def __call__(self, x: FloatArray) -> FloatArray:
-        """Map (n_steps, n_in) to (ceil(n_steps / stride), n_out)."""
-        if self.kernel == 1:
-            mapped: FloatArray = x @ self.weight
-            mapped += self.bias
-            return mapped
-        n_steps, n_in = x.shape
-        margin = self.kernel // 2
-        padded = np.zeros((n_steps + 2 * margin, n_in), np.float32)
-        padded[margin : margin + n_steps] = x
-        n_out_steps = (n_steps - 1) // self.stride + 1
+    @property
+    def margin(self) -> int:
+        """Steps of padding at each end."""
+        return self.kernel // 2
+
+
+class Padded:
+    """Steps of a signal between zeros.
+
+    Parameters
+    ----------
+    n_steps, n_channels : int
+    margin : int
+        Steps of zeros at each end.
+
+    Attributes
+    ----------
+    whole : ndarray of float32, shape (n_steps + 2 * margin, n_channels)
+    steps : ndarray of float32, shape (n_steps, n_channels)
+        The part between the zeros, to be filled.
+    """
+
+    __slots__ = ("steps", "whole")
+
+    def __init__(self, n_steps: int, n_channels: int, margin: int) -> None:
+        self.whole = np.empty((n_steps + 2 * margin, n_channels), np.float32)
+        self.whole[:margin] = 0
+        self.whole[margin + n_steps :] = 0
+        self.steps = self.whole[margin : margin + n_steps]
+
+
+class Layer:
+    """A convolution as it is served: one matrix that also holds the bias and what comes in beside.
+
+    Parameters
+    ----------
+    convolution : Convolution
+    beside : Convolution, optional
+        Over the mean of two single steps; its answer is added.
+    """
+
+    def __init__(self, convolution: Convolution, beside: Convolution | None = None) -> None:
+        parts = [convolution.weight]
+        bias = convolution.bias
+        if beside is not None:
+            parts.append(beside.weight * np.float32(0.5))
+            bias = bias + beside.bias
+        self._matrix = np.concatenate([*parts, bias[np.newaxis]])
+        self._n_taps = len(convolution.weight)
+        self.margin = convolution.margin
+        self.stride = convolution.stride
+        self.n_out = convolution.n_out
+
+    def __call__(
+        self, padded: FloatArray, out: FloatArray, beside: tuple[FloatArray, FloatArray] | None = None
+    ) -> None:
+        """Convolve into `out`, (n_out_steps, n_out).
+
+        Parameters
+        ----------
+        padded : ndarray of float32, shape (n_steps + 2 * margin, n_in)
+        out : ndarray of float32, shape (ceil(n_steps / stride), n_out)
+        beside : two ndarrays of float32, shape (n_out_steps, n_beside), optional
+            Their mean is what the convolution beside reads.
+        """
         step, item = padded.strides
         # Rows overlap: each is one kernel's view of the signal. The last lies within the padding.
-        windows = np.lib.stride_tricks.as_strided(
-            padded, (n_out_steps, self.kernel * n_in), (self.stride * step, item), writeable=False
-        )
-        y: FloatArray = windows @ self.weight
-        y += self.bias
-        return y
+        windows: FloatArray = np.ndarray((len(out), self._n_taps), np.float32, padded, 0, (self.stride * step, item))
+        rows = np.empty((len(out), len(self._matrix)), np.float32)
+        rows[:, : self._n_taps] = windows
+        rows[:, -1] = 1  # meets the bias
+        if beside is not None:
+            np.add(*beside, out=rows[:, self._n_taps : -1])
+        _multiply(rows, self._matrix, out)
+
+
+def _multiply(rows: FloatArray, matrix: FloatArray, out: FloatArray) -> None:
+    """Matrix product in parts that are small to OpenBLAS."""
+    n_parts = -(-rows.size * matrix.shape[1] // SMALL_PRODUCT)
+    n_rows = -(-len(rows) // n_parts)
+    for first in range(0, len(rows), n_rows):
+        part = slice(first, first + n_rows)
+        np.matmul(rows[part], matrix, out=out[part])
+
+
+def _rectify(y: FloatArray) -> None:
+    """Replace what is negative by zero; numpy compares two arrays several times faster than an array and a number."""
+    np.maximum(y, _zeros(y.size).reshape(y.shape), out=y)
+
+
+@lru_cache(maxsize=64)
+def _zeros(size: int) -> FloatArray:
+    zeros = np.zeros(size, np.float32)
+    zeros.flags.writeable = False
+    return zeros
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResidualBlock:
     """Two convolutions beside a shortcut, which halves the rate where the first convolution does."""
 
-    first: Convolution
-    second: Convolution
-    shortcut: Convolution | None
+    first: Layer
+    second: Layer
+    is_identity: bool
+    """Whether the shortcut passes on what came in."""
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any], n_in: int) -> Self:
@@ -145,33 +226,35 @@ class ResidualBlock:
             raise MalformedNetError("the two ways through a block do not meet")
         if shortcut is not None and shortcut.kernel != 1:
             raise MalformedNetError("a shortcut looks at more than one step")
-        return cls(first, second, shortcut)
+        return cls(Layer(first), Layer(second, shortcut), is_identity=shortcut is None)
 
-    def __call__(self, x: FloatArray) -> FloatArray:
-        """Map (n_steps, n_in) to (ceil(n_steps / stride), n_out)."""
-        inner = self.first(x)
-        np.maximum(inner, 0, out=inner)
-        y = self.second(inner)
-        if self.shortcut is None:
-            y += x
+    def __call__(self, x: Padded, margin: int) -> Padded:
+        """Map n_steps of n_in channels to ceil(n_steps / stride) of n_out, padded by `margin`."""
+        n_out_steps = (len(x.steps) - 1) // self.first.stride + 1
+        inner = Padded(n_out_steps, self.first.n_out, self.second.margin)
+        self.first(x.whole, inner.steps)
+        _rectify(inner.steps)
+        y = Padded(n_out_steps, self.second.n_out, margin)
+        if self.is_identity:
+            self.second(inner.whole, y.steps)
+            y.steps += x.steps
         else:
-            y += self.shortcut(x if self.first.stride == 1 else _mean_of_pairs(x))
-        return np.maximum(y, 0, out=y)
+            self.second(inner.whole, y.steps, _pairs(x.steps, self.first.stride))
+        _rectify(y.steps)
+        return y
 
 
-def _mean_of_pairs(x: FloatArray) -> FloatArray:
-    """Halve the rate; a last step without a partner stays as it is."""
-    n_pairs = len(x) // 2
-    pairs = x[: 2 * n_pairs].reshape(n_pairs, 2, x.shape[1])
-    means: FloatArray = (pairs[:, 0] + pairs[:, 1]) * np.float32(0.5)
-    return np.concatenate([means, x[-1:]]) if len(x) % 2 else means
+def _pairs(x: FloatArray, stride: int) -> tuple[FloatArray, FloatArray]:
+    """Give the steps whose means have the rate of the way beside; a step without a partner is its own."""
+    first, second = x[::stride], x[stride - 1 :: stride]
+    return first, second if len(second) == len(first) else np.concatenate([second, x[-1:]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
     """Stem, residual blocks, mean and maximum over time, one linear layer."""
 
-    stem: Convolution
+    stem: Layer
     blocks: tuple[ResidualBlock, ...]
     head_weight: FloatArray
     head_bias: FloatArray
@@ -196,15 +279,20 @@ class Network:
             raise MalformedNetError("the last layer does not fit the blocks or the classes")
         if not (np.isfinite(head_weight).all() and np.isfinite(head_bias).all()):
             raise MalformedNetError("the last layer holds numbers that are not finite")
-        return cls(stem, tuple(blocks), head_weight, head_bias)
+        return cls(Layer(stem), tuple(blocks), head_weight, head_bias)
 
     def __call__(self, x: FloatArray) -> FloatArray:
         """Map (n_steps, 12) to the log-odds of the classes, (5,)."""
-        x = self.stem(x)
-        np.maximum(x, 0, out=x)
-        for block in self.blocks:
-            x = block(x)
-        pooled = np.concatenate([x.mean(axis=0), x.max(axis=0)])
+        signal = Padded(len(x), N_LEADS, self.stem.margin)
+        signal.steps[:] = x
+        margins = [block.first.margin for block in self.blocks] + [0]
+        n_out_steps = (len(x) - 1) // self.stem.stride + 1
+        state = Padded(n_out_steps, self.stem.n_out, margins[0])
+        self.stem(signal.whole, state.steps)
+        _rectify(state.steps)
+        for block, margin in zip(self.blocks, margins[1:], strict=True):
+            state = block(state, margin)
+        pooled = np.concatenate([state.steps.mean(axis=0), state.steps.max(axis=0)])
         logits: FloatArray = pooled @ self.head_weight + self.head_bias
         return logits
 

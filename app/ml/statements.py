@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from app.core.constants import SUPERCLASSES
-from app.ecg.pipeline import PreparedECG
 from app.ml.forest import CompiledBoosting, MalformedTreesError
+from app.ml.members import TreeMember
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.intp]
@@ -21,6 +21,8 @@ IndexArray = NDArray[np.intp]
 PAYLOAD_KIND: Final = "statement-boosters"
 MAX_LOGIT: Final = 7.0
 """Nothing is surer than this: one in a thousand."""
+_MIN_SURPRISE: Final = float(np.exp(-MAX_LOGIT)) / 2
+"""Keeps the logarithm finite, and ends beyond the limit."""
 
 
 def superclass_logits(statement_logits: FloatArray, first_statement: IndexArray) -> FloatArray:
@@ -39,15 +41,16 @@ def superclass_logits(statement_logits: FloatArray, first_statement: IndexArray)
     """
     # The log of 1 - p is -softplus(logit), so absences multiply by adding softplus up.
     surprise = np.add.reduceat(np.logaddexp(0, statement_logits), first_statement, axis=-1)
-    surprise = np.maximum(surprise, np.exp(-MAX_LOGIT) / 2)  # keeps the logarithm finite, and ends beyond the limit
+    surprise = np.maximum(surprise, _MIN_SURPRISE)
     logits: FloatArray = surprise + np.log(-np.expm1(-surprise))
     return np.clip(logits, -MAX_LOGIT, MAX_LOGIT)
 
 
-class StatementBoosting:
+class StatementBoosting(TreeMember):
     """All boosters compiled. Immutable, so threads may share it."""
 
     def __init__(self, boosting: CompiledBoosting, first_statement: IndexArray) -> None:
+        super().__init__(boosting.trees)
         self._boosting = boosting
         self._first_statement = first_statement
 
@@ -72,6 +75,6 @@ class StatementBoosting:
             raise MalformedTreesError("the statements do not divide among the superclasses")
         return cls(CompiledBoosting.from_sklearn(boosters), starts)
 
-    def logits(self, features: FloatArray, prepared: PreparedECG) -> FloatArray:  # noqa: ARG002 - a Member's signature
-        """Log-odds of the five superclasses for one ECG, from its features."""
-        return superclass_logits(self._boosting.logits(features), self._first_statement)
+    def logits_at(self, leaves: IndexArray) -> FloatArray:
+        """Log-odds of the superclasses out of those of their statements."""
+        return superclass_logits(self._boosting.logits_at(leaves), self._first_statement)

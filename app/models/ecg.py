@@ -12,11 +12,21 @@ from app.ecg.record import ECGRecord
 
 HeartAxis = Literal["ALAD", "ARAD", "AXL", "AXR", "LAD", "MID", "RAD", "SAG", "NO_DATA"]
 Units = Literal["mV", "uV"]
+Dtype = Literal["float32", "int16"]
 
 
 def _integral(value: object) -> object:
     """Take 1.0 for 1: tables with gaps write their integers so."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Age = Annotated[float, Field(ge=0, le=120, description="age, years", examples=[55])]
+Sex = Annotated[int, BeforeValidator(_integral), Field(ge=0, le=1, description="0 female, 1 male", examples=[1])]
+Height = Annotated[float, Field(ge=30, le=272, description="height, cm", examples=[175])]
+Weight = Annotated[float, Field(ge=1, le=700, description="weight, kg", examples=[80])]
+Axis = Annotated[HeartAxis, Field(description="heart axis; `NO_DATA` when unknown", examples=["MID"])]
+
+_STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class KnownPatient(BaseModel):
@@ -31,16 +41,28 @@ class KnownPatient(BaseModel):
     heart_axis: str | None = None
 
 
+class PatientFields(BaseModel):
+    """The patient alone, each field as it is in a request, and each may be absent."""
+
+    model_config = _STRICT
+
+    age: Age | None = None
+    sex: Sex | None = None
+    height: Height | None = None
+    weight: Weight | None = None
+    heart_axis: Axis | None = None
+
+
 class ECGFields(BaseModel):
     """Everything that comes with the signal."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+    model_config = _STRICT
 
-    age: float = Field(ge=0, le=120, description="age, years", examples=[55])
-    sex: Annotated[int, BeforeValidator(_integral)] = Field(ge=0, le=1, description="0 female, 1 male", examples=[1])
-    height: float = Field(ge=30, le=272, description="height, cm", examples=[175])
-    weight: float = Field(ge=1, le=700, description="weight, kg", examples=[80])
-    heart_axis: HeartAxis = Field(description="heart axis; `NO_DATA` when unknown", examples=["MID"])
+    age: Age
+    sex: Sex
+    height: Height
+    weight: Weight
+    heart_axis: Axis
     sampling_rate_hz: float | None = Field(
         default=None,
         ge=MIN_RATE_HZ,
@@ -61,6 +83,14 @@ class ECGFieldsWithShape(ECGFields):
 
     shape: list[Annotated[int, Field(ge=1, le=10_000_000)]] | None = Field(
         default=None, min_length=2, max_length=2, description="`[samples, leads]` of a flat `ecg_signal`"
+    )
+
+
+class ECGFieldsWithDtype(ECGFields):
+    """What stands in the query beside bare numbers."""
+
+    dtype: Dtype | None = Field(
+        default=None, description="type of the numbers; needed where the size of the body does not tell"
     )
 
 

@@ -96,9 +96,12 @@ class HistoryRecord(BaseModel):
     request_type: str
     processing_time_ms: float
     model_version: str | None
-    source: str
+    source: str = Field(description="form of the body: `json`, `npy`, `raw`, `form`, `oip` or `unknown`")
     status_code: int
-    input_bytes: int | None
+    input_bytes: int | None = Field(
+        description="bytes of the body as received, compressed or not; of a sample in a JSON batch those of its text, "
+        "among tensors its share"
+    )
 
 
 class HistoryAnswer(BaseModel):
@@ -193,6 +196,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     instance: str
+    error: str | None = Field(default=None, description="under `/v2`: `detail`, where clients of the protocol look")
     errors: list[Fault] | None = None
 
 

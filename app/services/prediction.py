@@ -10,14 +10,23 @@ from typing import Final, TypeVar
 import structlog
 
 from app.core.constants import RequestType, Source
-from app.core.exceptions import FieldError, InvalidInput, ModelNotLoaded, ProcessingFailed, ServiceError
+from app.core.exceptions import (
+    CallerGone,
+    DeadlineExceeded,
+    FieldError,
+    InvalidInput,
+    ModelNotLoaded,
+    ProcessingFailed,
+    ServiceError,
+)
 from app.core.logging import code_places
 from app.core.messages import with_reason
 from app.database.repositories.history import HistoryEntry
 from app.ecg.errors import InvalidECG, UnusableECG
 from app.ecg.pipeline import PreparedECG, prepare
 from app.ml.classifier import Classification, Classifier
-from app.ml.engine import Desk, Engine
+from app.ml.engine import Desk, Engine, Patience
+from app.ml.registry import ModelRegistry
 from app.models.ecg import Batch, Read, Sample
 from app.services.history import HistoryService
 
@@ -42,6 +51,8 @@ class Intake:
     request_id: str
     source: Source
     size_bytes: int | None = None
+    #: how long the answer is worth computing
+    patience: Patience = field(default_factory=Patience)
     #: `time.perf_counter()` when the body was there
     started_s: float = field(default_factory=time.perf_counter)
 
@@ -53,7 +64,7 @@ class Prediction:
     classification: Classification
     prepared: PreparedECG
     model: Classifier
-    #: by phase: queue, decode, prepare, features, model, total
+    #: by phase: queue, decode, prepare, features, model, write, total
     timing_ms: Mapping[str, float]
 
 
@@ -75,18 +86,28 @@ class PredictionService:
 
     Parameters
     ----------
-    classifier
-        None when the service runs without a model.
+    models
+        Which model answers.
     engine
         Where the computing happens.
     history
         Where attempts are recorded.
     """
 
-    def __init__(self, *, classifier: Classifier | None, engine: Engine, history: HistoryService) -> None:
-        self._classifier = classifier
+    def __init__(self, *, models: ModelRegistry, engine: Engine, history: HistoryService) -> None:
+        self._models = models
         self._engine = engine
         self._history = history
+
+    def check_room(self, patience: Patience) -> None:
+        """Turn a request away before its body is read, where it could not be computed or not in time.
+
+        Raises
+        ------
+        Overloaded, DeadlineExceeded, ShuttingDown
+            As the engine does.
+        """
+        self._engine.check_room(patience)
 
     async def classify(self, read: Read, intake: Intake) -> Prediction:
         """Classify one ECG.
@@ -104,15 +125,24 @@ class PredictionService:
             The request breaks the contract.
         ProcessingFailed
             A valid signal that the model cannot process.
-        ModelNotLoaded, Overloaded, StorageUnavailable
+        ModelNotLoaded, Overloaded, DeadlineExceeded, StorageUnavailable
             Not now.
+        CallerGone
+            Nobody waits for the answer any more.
         """
         case = _Case(loc=("body",), size_bytes=intake.size_bytes)
         classifier = await self._require_model(intake, RequestType.SINGLE)
-        with self._engine.admit() as desk:
-            await desk.run(_work, case, read, classifier, time.perf_counter())
+        with self._engine.admit(intake.patience) as desk:
+            try:
+                await desk.run(_work, case, read, classifier, time.perf_counter())
+            except (CallerGone, DeadlineExceeded) as refusal:
+                await self.record_refusal(refusal, intake, RequestType.SINGLE)
+                raise
+        computed_s = time.perf_counter()
+        total_ms = 1000 * (computed_s - intake.started_s)
+        await self._history.record([_entry(case, intake, RequestType.SINGLE, total_ms, classifier.version)])
+        case.timing_ms["write"] = _ms_since(computed_s)
         case.timing_ms["total"] = _ms_since(intake.started_s)
-        await self._history.record([self._entry(case, intake, RequestType.SINGLE, case.timing_ms["total"])])
         return _result(case, classifier)
 
     async def classify_batch(self, split: Callable[[], Batch], intake: Intake) -> list[Prediction | ProcessingFailed]:
@@ -136,23 +166,26 @@ class PredictionService:
             At least one breaks the contract; the errors name its index.
         ProcessingFailed
             The model can process none of them.
-        ModelNotLoaded, Overloaded, StorageUnavailable
+        ModelNotLoaded, Overloaded, DeadlineExceeded, StorageUnavailable
             Not now.
+        CallerGone
+            Nobody waits for the answer any more.
         """
         classifier = await self._require_model(intake, RequestType.BATCH)
-        with self._engine.admit() as desk:
-            batch = await desk.run(split)
-            if batch.faults:
-                error = InvalidInput(errors=batch.faults)
-                await self.record_refusal(error, intake, RequestType.BATCH)
-                raise error
-            cases, refusal = await _examine_all(desk, batch)
-            for case in cases:
-                if refusal is None:
-                    await desk.run(_classify, case, classifier)
-                elif not isinstance(case.error, InvalidInput):
-                    case.error = refusal
-        await self._history.record([self._entry(case, intake, RequestType.BATCH, _spent_ms(case)) for case in cases])
+        with self._engine.admit(intake.patience) as desk:
+            try:
+                cases, refusal = await _work_through(desk, await _split(desk, split), classifier)
+            except (CallerGone, DeadlineExceeded, InvalidInput) as refused:
+                await self.record_refusal(refused, intake, RequestType.BATCH)
+                raise
+        version = classifier.version
+        computed_s = time.perf_counter()
+        await self._history.record(
+            [_entry(case, intake, RequestType.BATCH, _spent_ms(case), version) for case in cases]
+        )
+        write_ms = _ms_since(computed_s)
+        for case in cases:
+            case.timing_ms["write"] = write_ms  # all rows are one transaction
         if refusal is not None:
             raise refusal
         return _batch_results(cases, classifier)
@@ -160,52 +193,70 @@ class PredictionService:
     async def record_refusal(self, error: ServiceError, intake: Intake, request_type: RequestType) -> None:
         """Record an attempt that ended before there was an ECG to look at."""
         case = _Case(loc=("body",), size_bytes=intake.size_bytes, error=error)
-        await self._history.record([self._entry(case, intake, request_type, _ms_since(intake.started_s))])
+        total_ms = _ms_since(intake.started_s)
+        await self._history.record([_entry(case, intake, request_type, total_ms, self._models.version)])
 
     async def _require_model(self, intake: Intake, request_type: RequestType) -> Classifier:
-        if self._classifier is None:
+        classifier = self._models.current
+        if classifier is None:
             error = ModelNotLoaded()
             await self.record_refusal(error, intake, request_type)
             raise error
-        return self._classifier
-
-    def _entry(self, case: _Case, intake: Intake, request_type: RequestType, total_ms: float) -> HistoryEntry:
-        error, known = case.error, case.sample.known
-        diagnosis = None if case.classification is None else case.classification.diagnosis
-        return HistoryEntry(
-            request_id=intake.request_id,
-            request_type=request_type,
-            source=intake.source,
-            input_bytes=case.size_bytes,
-            status_code=200 if error is None else error.status,
-            success=error is None,
-            error_message=None if error is None else with_reason(error),
-            predicted_class_index=None if diagnosis is None else diagnosis.class_index,
-            predicted_class_name=None if diagnosis is None else diagnosis.class_name,
-            predicted_class_description=None if diagnosis is None else diagnosis.class_description,
-            model_version=None if self._classifier is None else self._classifier.version,
-            processing_time_ms=total_ms,
-            queue_ms=case.timing_ms.get("queue"),
-            decode_ms=case.timing_ms.get("decode"),
-            prepare_ms=case.timing_ms.get("prepare"),
-            features_ms=case.timing_ms.get("features"),
-            model_ms=case.timing_ms.get("model"),
-            age=known.age,
-            sex=known.sex,
-            height=known.height,
-            weight=known.weight,
-            heart_axis=known.heart_axis,
-        )
+        return classifier
 
 
-async def _examine_all(desk: Desk, batch: Batch) -> tuple[list[_Case], InvalidInput | None]:
+def _entry(
+    case: _Case, intake: Intake, request_type: RequestType, total_ms: float, model_version: str | None
+) -> HistoryEntry:
+    error, known = case.error, case.sample.known
+    diagnosis = None if case.classification is None else case.classification.diagnosis
+    return HistoryEntry(
+        request_id=intake.request_id,
+        request_type=request_type,
+        source=intake.source,
+        input_bytes=case.size_bytes,
+        status_code=200 if error is None else error.status,
+        success=error is None,
+        error_message=None if error is None else with_reason(error),
+        predicted_class_index=None if diagnosis is None else diagnosis.class_index,
+        predicted_class_name=None if diagnosis is None else diagnosis.class_name,
+        predicted_class_description=None if diagnosis is None else diagnosis.class_description,
+        model_version=model_version,
+        processing_time_ms=total_ms,
+        queue_ms=case.timing_ms.get("queue"),
+        decode_ms=case.timing_ms.get("decode"),
+        prepare_ms=case.timing_ms.get("prepare"),
+        features_ms=case.timing_ms.get("features"),
+        model_ms=case.timing_ms.get("model"),
+        age=known.age,
+        sex=known.sex,
+        height=known.height,
+        weight=known.weight,
+        heart_axis=known.heart_axis,
+    )
+
+
+async def _split(desk: Desk, split: Callable[[], Batch]) -> Batch:
+    batch = await desk.run(split)
+    if batch.faults:
+        raise InvalidInput(errors=batch.faults)
+    return batch
+
+
+async def _work_through(desk: Desk, batch: Batch, classifier: Classifier) -> tuple[list[_Case], InvalidInput | None]:
     """Read all samples before any is classified; return them with what refuses the batch, if anything does."""
     cases = [
         _Case(loc=("body", "samples", index), size_bytes=part.size_bytes) for index, part in enumerate(batch.parts)
     ]
     for case, part in zip(cases, batch.parts, strict=True):
         await desk.run(_examine, case, part.read, time.perf_counter())
-    return cases, _first_refusal(cases)
+    refusal = _first_refusal(cases)
+    for case in cases:
+        if refusal is None:
+            await desk.run(_classify, case, classifier)
+        elif not isinstance(case.error, InvalidInput):
+            case.error = refusal
+    return cases, refusal
 
 
 def _work(case: _Case, read: Read, classifier: Classifier, submitted_s: float) -> None:

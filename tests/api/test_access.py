@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
+from app.application import create_app
 from app.core.config import Settings
-from app.main import create_app
 from tests.fixtures.app import StartClient
 
 ACCESS = {
@@ -22,6 +22,15 @@ ACCESS = {
     ("GET", "/api/v1/stats"): (401, 403, 200),
     ("POST", "/api/v1/auth/login"): (415, 415, 415),
     ("GET", "/api/v1/auth/me"): (401, 200, 200),
+    ("GET", "/v2"): (200, 200, 200),
+    ("GET", "/v2/health/live"): (200, 200, 200),
+    ("GET", "/v2/health/ready"): (200, 200, 200),
+    ("GET", "/v2/models/{name}"): (200, 200, 200),
+    ("GET", "/v2/models/{name}/ready"): (200, 200, 200),
+    ("POST", "/v2/models/{name}/infer"): (400, 400, 400),
+    ("GET", "/v2/models/{name}/versions/{version}"): (200, 200, 200),
+    ("GET", "/v2/models/{name}/versions/{version}/ready"): (200, 200, 200),
+    ("POST", "/v2/models/{name}/versions/{version}/infer"): (400, 400, 400),
 }
 CLOSED_HISTORY = {("GET", "/api/v1/history"): (401, 403, 200)}
 
@@ -37,7 +46,7 @@ def test_has_a_row_for_every_route() -> None:
 
 async def check(client: httpx.AsyncClient, route: tuple[str, str], row: Row, user: Headers, admin: Headers) -> None:
     method, path = route
-    url = "http://testserver" + path.replace("{code}", "overloaded")
+    url = "http://testserver" + path.format(code="overloaded", name="ecg", version="rate-1")
     statuses = [(await client.request(method, url, headers=headers)).status_code for headers in ({}, user, admin)]
     assert tuple(statuses) == row
 

@@ -271,7 +271,7 @@ class TestDocumentation:
     async def test_documents_400_and_no_422(self, client: httpx.AsyncClient) -> None:
         schema = (await client.get(f"{ROOT}/openapi.json")).json()
         responses = schema["paths"]["/api/v1/forward"]["post"]["responses"]
-        assert set(responses) == {"200", "400", "403", "413", "415", "503"}
+        assert set(responses) == {"200", "400", "403", "413", "415", "429", "503"}
         assert "422" not in str(schema["paths"])
 
     async def test_refers_to_nothing_that_is_missing(self, client: httpx.AsyncClient) -> None:

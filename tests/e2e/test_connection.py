@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from app.api import guarded_protocol
+from app.serving import guarded_protocol
 from tests.fixtures.ecg import encode, make_request, make_signal
 from tests.fixtures.server import LiveApp, read_until_closed
 
@@ -92,7 +92,7 @@ class TestSlowCallers:
     @pytest.fixture(autouse=True)
     def _short_deadlines(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(guarded_protocol, "HEADER_DEADLINE_S", 0.3)
-        monkeypatch.setattr(guarded_protocol, "BODY_IDLE_DEADLINE_S", 0.3)
+        monkeypatch.setattr(guarded_protocol, "BODY_WINDOW_S", 0.3)
 
     @pytest.mark.parametrize(
         "start",

@@ -1,5 +1,6 @@
 """The document's examples, by copy and paste: real curl against a real process with the real model."""
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -45,6 +46,15 @@ def test_classifies_the_sample_of_the_readme(service: Service) -> None:
     status, body = curl(f"{service.api}/forward", "-H", "Content-Type: application/json", "-d", f"@{SAMPLE}")
     assert status == 200
     assert body == {"class_index": 0, "class_name": "N", "class_description": "Normal ECG"}
+
+
+def test_classifies_it_as_a_form_and_compressed(service: Service, tmp_path: Path) -> None:
+    packed = tmp_path / "ecg.json.gz"
+    packed.write_bytes(gzip.compress(SAMPLE.read_bytes()))
+    headers = ["-H", "Content-Type: application/json", "-H", "Content-Encoding: gzip"]
+    for arguments in (["-F", f"data=@{SAMPLE}"], [*headers, "--data-binary", f"@{packed}"]):
+        status, body = curl(f"{service.api}/forward", *arguments)
+        assert (status, body["class_name"]) == (200, "N")
 
 
 def test_explains_itself_when_asked(service: Service) -> None:

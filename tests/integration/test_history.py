@@ -41,7 +41,6 @@ FULL_ENTRY = HistoryEntry(
     prepare_ms=2.5,
     features_ms=3.5,
     model_ms=0.25,
-    write_ms=0.75,
 )
 
 
@@ -71,7 +70,14 @@ class TestAdd:
     async def test_returns_every_field_as_it_was_stored(self, history: HistoryRepository) -> None:
         await history.add([FULL_ENTRY])
         record = await only_record(history)
-        assert record == HistoryRecord(id=1, **{name: getattr(FULL_ENTRY, name) for name in FULL_ENTRY.__slots__})
+        stored = replace(record, write_ms=None)
+        assert stored == HistoryRecord(id=1, **{name: getattr(FULL_ENTRY, name) for name in FULL_ENTRY.__slots__})
+
+    async def test_writes_down_how_long_a_row_waited(self, history: HistoryRepository) -> None:
+        await history.add([FULL_ENTRY])
+        waited_ms = (await only_record(history)).write_ms
+        assert waited_ms is not None
+        assert 0 < waited_ms < 60_000
 
     async def test_keeps_what_is_unknown_unknown(self, history: HistoryRepository) -> None:
         await history.add([make_entry()])

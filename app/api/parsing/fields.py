@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app.api.faults import faults_from_pydantic
 from app.core.exceptions import FieldError
-from app.ecg.record import LEADS, ECGRecord, FloatArray, Patient
+from app.ecg.record import LEADS, NO_HEART_AXIS, ECGRecord, FloatArray, Patient
 from app.models.ecg import ECGFields, KnownPatient
 
 PATIENT_FIELDS = tuple(KnownPatient.model_fields)
 
-Fields = TypeVar("Fields", bound=ECGFields)
+Fields = TypeVar("Fields", bound=BaseModel)
 
 
 def check_fields(
@@ -50,6 +50,17 @@ def check_fields(
     return fields, KnownPatient.model_construct(**{name: getattr(fields, name) for name in PATIENT_FIELDS}), ()
 
 
+def make_patient(fields: ECGFields | KnownPatient) -> Patient:
+    """Return the patient as the signal code knows him."""
+    return Patient(
+        age_years=fields.age,
+        sex=fields.sex,
+        height_cm=fields.height,
+        weight_kg=fields.weight,
+        heart_axis=fields.heart_axis or NO_HEART_AXIS,
+    )
+
+
 def make_record(signal: FloatArray, fields: ECGFields) -> ECGRecord:
     """Join a signal with what stood beside it."""
     return ECGRecord(
@@ -57,11 +68,5 @@ def make_record(signal: FloatArray, fields: ECGFields) -> ECGRecord:
         sampling_rate_hz=fields.sampling_rate_hz,
         leads=LEADS if fields.leads is None else tuple(fields.leads),
         units=fields.units or "mV",
-        patient=Patient(
-            age_years=fields.age,
-            sex=fields.sex,
-            height_cm=fields.height,
-            weight_kg=fields.weight,
-            heart_axis=fields.heart_axis,
-        ),
+        patient=make_patient(fields),
     )

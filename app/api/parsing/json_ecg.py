@@ -1,8 +1,9 @@
 """One ECG as a JSON object, read without ever becoming Python lists."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -21,14 +22,17 @@ SIGNAL: Final = "ecg_signal"
 KNOWN_FIELDS: Final = (*ECGFieldsWithShape.model_fields, SIGNAL)
 _MAX_KEYS: Final = 64
 _MAX_SHORT_ARRAY: Final = 64
+_KEPT_PARSER_BYTES: Final = 2**23
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _BRACKET: Final = ord("[")
 _SCALARS: Final = (str, int, float, bool)
 
+_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+
 _threads = threading.local()
 
 
-def read_json(text: Buffer, loc: Loc = ("body",)) -> Sample:
+def read_json(text: Buffer, loc: Loc = ("body",), *, beside: Mapping[str, object] = _NOTHING) -> Sample:
     """Read one ECG.
 
     Parameters
@@ -37,6 +41,8 @@ def read_json(text: Buffer, loc: Loc = ("body",)) -> Sample:
         The JSON, UTF-8.
     loc
         Where it stood in the request.
+    beside
+        Fields that came outside the JSON and must not be in it too.
     """
     if not text:
         return Sample(faults=(FieldError(loc=loc, type="body_empty"),))
@@ -45,7 +51,7 @@ def read_json(text: Buffer, loc: Loc = ("body",)) -> Sample:
         return Sample(faults=(FieldError(loc=loc, type=document.type),))
     if not isinstance(document, simdjson.Object):
         return Sample(faults=(FieldError(loc=loc, type="not_an_object"),))
-    return _read_object(document, text, loc)
+    return _read_object(document, text, loc, beside)
 
 
 def parse(text: Buffer) -> object:
@@ -55,17 +61,24 @@ def parse(text: Buffer) -> object:
     """
     if bytes(text[:3]) == _UTF8_BOM:  # the parser would skip it; JSON text has none
         return FieldError(loc=(), type="json_bom")
-    parser: simdjson.Parser | None = getattr(_threads, "parser", None)
-    if parser is None:
-        parser = _threads.parser = simdjson.Parser()
     try:
-        return parser.parse(text)
+        return _parser_for(text).parse(text)
     except (ValueError, RuntimeError) as error:  # RuntimeError: an integer beyond 64 bits, or too deep
         return FieldError(loc=(), type=name_json_fault(str(error).partition(":")[0], text))
 
 
-def _read_object(document: "simdjson.Object", text: Buffer, loc: Loc) -> Sample:
-    values: dict[str, object] = {}
+def _parser_for(text: Buffer) -> "simdjson.Parser":
+    """Return this thread's parser, or another for a large text: a parser never gives back what it has grown to."""
+    if len(text) > _KEPT_PARSER_BYTES:
+        return simdjson.Parser()
+    parser: simdjson.Parser | None = getattr(_threads, "parser", None)
+    if parser is None:
+        parser = _threads.parser = simdjson.Parser()
+    return parser
+
+
+def _read_object(document: "simdjson.Object", text: Buffer, loc: Loc, beside: Mapping[str, object]) -> Sample:
+    values: dict[str, object] = {**beside}
     signal: object = None
     has_signal = False
     faults: list[FieldError] = []

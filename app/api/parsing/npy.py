@@ -7,14 +7,12 @@ from typing import Final, Literal
 
 import numpy as np
 
-from app.api.faults import MAX_FAULTS
-from app.api.parsing.fields import check_fields, make_record
+from app.api.parsing.fields import make_record
+from app.api.parsing.query import read_query
 from app.core.exceptions import FieldError
 from app.ecg.record import FloatArray
 from app.models.ecg import ECGFields, Sample
 
-_FIELDS: Final = tuple(ECGFields.model_fields)
-_OPTIONS: Final = ("details",)
 _DIMENSIONS: Final = 2
 _HEADER = re.compile(
     rb"\x93NUMPY(?:\x01\x00..|[\x02\x03]\x00....)"
@@ -26,18 +24,10 @@ _HEADER = re.compile(
 
 
 def read_npy(body: bytes | bytearray, query: Sequence[tuple[str, str]]) -> Sample:
-    """Read the array and the fields of the query; `leads` are separated by commas."""
-    names = [name for name, _ in query if name not in _OPTIONS]
-    values: dict[str, object] = {name: value for name, value in query if name in _FIELDS}
-    if "leads" in values:
-        values["leads"] = str(values["leads"]).split(",")
-    fields, known, faults = check_fields(ECGFields, values, ("query",), as_text=True)
-    repeated = {name: None for name in names if name in _FIELDS and names.count(name) > 1}
-    if any(name not in _FIELDS for name in names):
-        faults = (*faults, FieldError(loc=("query",), type="unknown_field", params={"known": ", ".join(_FIELDS)}))
-    faults += tuple(FieldError(loc=("query", name), type="duplicate_key") for name in repeated)
-    if faults or fields is None:
-        return Sample(known=known, faults=faults[:MAX_FAULTS])
+    """Read the array and the fields of the query."""
+    fields, known, faults = read_query(ECGFields, query)
+    if fields is None:
+        return Sample(known=known, faults=faults)
     matrix = _matrix(body)
     if isinstance(matrix, str):
         return Sample(known=known, faults=(FieldError(loc=("body",), type=matrix),))

@@ -1,20 +1,49 @@
 """Receiving a body, within the caps."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
+from app.api.parsing.inflate import GZIP, IDENTITY, inflated_size
 from app.core.exceptions import BodyTooLarge, Overloaded
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A body and the query that came with it."""
+    """A body and what came with it.
 
-    body: bytearray
-    query: Sequence[tuple[str, str]]
+    Attributes
+    ----------
+    body
+        As it was received, or inflated.
+    query
+        The query's fields, repeated ones too.
+    headers
+        Names in lower case, or of a class that does not mind.
+    max_bytes
+        The cap, for what is inflated as well.
+    received_bytes
+        Size of what was received, where that is not the body's.
+    """
+
+    body: bytes | bytearray
+    query: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    max_bytes: int = 0
+    received_bytes: int | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of what was received."""
+        return len(self.body) if self.received_bytes is None else self.received_bytes
+
+
+def content_encoding(headers: Mapping[str, str]) -> str:
+    """Return how the body is encoded."""
+    return headers.get("content-encoding", IDENTITY).strip().lower()
 
 
 class BodyBudget:
@@ -24,28 +53,67 @@ class BodyBudget:
         self._left = limit_bytes
 
     @asynccontextmanager
-    async def receive(self, request: Request, max_bytes: int) -> AsyncIterator[Upload]:
+    async def receive(
+        self, request: Request, query: Sequence[tuple[str, str]], max_bytes: int
+    ) -> AsyncIterator[Upload]:
         """Read the body and keep it on the account while the context lasts.
+
+        A body that is compressed also takes the room that it will fill when it is inflated.
 
         Raises
         ------
         BodyTooLarge
             Above `max_bytes`; known from Content-Length before anything is read, if the client sent one.
         Overloaded
-            The other bodies leave no room.
+            The other bodies leave no room; known beforehand likewise.
+        ClientDisconnect
+            The caller hung up.
         """
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > max_bytes:
-            raise BodyTooLarge
-        body = bytearray()
+        if declared.isdecimal():
+            if int(declared) > max_bytes:
+                raise BodyTooLarge
+            if int(declared) > self._left:
+                raise Overloaded
+        body: bytes | bytearray = b""
+        taken = received = 0
         try:
-            async for chunk in request.stream():
-                if len(body) + len(chunk) > max_bytes:
+            while True:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk: bytes = message.get("body", b"")
+                received += len(chunk)
+                if received > max_bytes:
                     raise BodyTooLarge
-                if len(chunk) > self._left:
-                    raise Overloaded
-                self._left -= len(chunk)
-                body += chunk
-            yield Upload(body=body, query=request.query_params.multi_items())
+                taken += self._take(len(chunk))
+                body = _joined(body, chunk)
+                if not message.get("more_body", False):
+                    break
+            if content_encoding(request.headers) in GZIP:
+                taken += self._take(inflated_size(body, max_bytes))
+            yield Upload(body, query, request.headers, max_bytes)
         finally:
-            self._left += len(body)
+            self._left += taken
+
+    def _take(self, n_bytes: int) -> int:
+        if n_bytes > self._left:
+            raise Overloaded
+        self._left -= n_bytes
+        return n_bytes
+
+
+def _joined(body: bytes | bytearray, chunk: bytes) -> bytes | bytearray:
+    """Append a piece; a body that came in one is taken as it is."""
+    if not body:
+        return chunk
+    if isinstance(body, bytes):
+        body = bytearray(body)
+    body += chunk
+    return body
+
+
+def query_pairs(request: Request) -> Sequence[tuple[str, str]]:
+    """Return the pairs of the query in their order."""
+    text: bytes = request.scope["query_string"]
+    return parse_qsl(text.decode("latin-1"), keep_blank_values=True) if text else ()

@@ -69,9 +69,19 @@ ERRORS: Final[dict[str, ErrorText]] = {
         Text("Тип данных не поддерживается", "Unsupported content type"),
         Text("Этот адрес не принимает данные такого типа", "This address does not read a body of that type"),
         Text(
-            "Укажите в заголовке Content-Type один из типов, названных в заголовке Accept ответа.",
-            "Set Content-Type to one of the types named in the answer's Accept header field.",
+            "Content-Type должен быть одним из типов в заголовке Accept ответа, Content-Encoding — из Accept-Encoding.",
+            "Content-Type must be one of the answer's Accept field, Content-Encoding one of its Accept-Encoding.",
         ),
+    ),
+    "too-many-requests": ErrorText(
+        Text("Слишком много запросов", "Too many requests"),
+        Text("Превышен предел запросов для одного клиента", "One caller's limit of requests is exceeded"),
+        Text("Повторите запрос через Retry-After секунд.", "Try again after Retry-After seconds."),
+    ),
+    "caller-gone": ErrorText(
+        Text("Клиент отключился", "The caller hung up"),
+        Text("Клиент отключился, не дождавшись ответа", "The caller hung up before the answer"),
+        Text("Повторите запрос и дождитесь ответа.", "Send the request again and wait for the answer."),
     ),
     "internal-error": ErrorText(
         Text("Внутренняя ошибка", "Internal error"),
@@ -98,6 +108,16 @@ ERRORS: Final[dict[str, ErrorText]] = {
         Text("Сервис перегружен", "Overloaded"),
         Text("Слишком много запросов одновременно", "Too many requests at once"),
         Text("Повторите запрос через Retry-After секунд.", "Try again after Retry-After seconds."),
+    ),
+    "deadline-exceeded": ErrorText(
+        Text("Срок ответа истёк", "Deadline exceeded"),
+        Text(
+            "Ответ не будет готов к сроку, который назвал клиент", "The answer would come after the caller's deadline"
+        ),
+        Text(
+            "Увеличьте X-Request-Timeout-Ms или повторите запрос через Retry-After секунд.",
+            "Raise X-Request-Timeout-Ms, or try again after Retry-After seconds.",
+        ),
     ),
     "storage-unavailable": ErrorText(
         Text("База данных недоступна", "Storage unavailable"),

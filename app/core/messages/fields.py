@@ -19,12 +19,40 @@ FIELDS: Final[dict[str, Text]] = {
     ),
     "json_too_deep": Text("слишком глубокая вложенность JSON", "the JSON is nested too deeply"),
     "content_encoding": Text(
-        "тело запроса сжато или закодировано: Content-Encoding не поддерживается",
-        "the body is compressed or encoded: Content-Encoding is not supported",
+        "Content-Encoding может быть только gzip, один раз",
+        "Content-Encoding may only be gzip, once",
+    ),
+    "gzip_invalid": Text(
+        "тело запроса — не один целый поток gzip", "the body is not one complete gzip stream and nothing else"
+    ),
+    "form_boundary": Text("в Content-Type формы не указан boundary", "the Content-Type of the form names no boundary"),
+    "form_invalid": Text(
+        "это не форма multipart/form-data: части, их заголовки или последняя граница нарушены",
+        "this is not a multipart/form-data form: its parts, their headers or the last boundary are broken",
+    ),
+    "form_parts_count": Text(
+        "в форме может быть не больше {max_parts} частей", "a form may have at most {max_parts} parts"
+    ),
+    "form_charset": Text("части формы должны быть в кодировке UTF-8", "the parts of a form must be in UTF-8"),
+    "form_part_not_taken": Text(
+        "части image и file здесь пока не принимаются; принимаются: {known}",
+        "the parts image and file are not taken here yet; taken are: {known}",
     ),
     "not_an_object": Text("здесь ожидается объект JSON", "a JSON object is expected here"),
     "duplicate_key": Text("поле указано дважды", "the field is given twice"),
     "npy_invalid": Text("это не файл .npy с числами", "this is not an .npy file of numbers"),
+    "dtype_needed": Text(
+        "по размеру тела не понять, какие это числа: укажите dtype=float32 или dtype=int16",
+        "the size of the body does not tell what the numbers are: give dtype=float32 or dtype=int16",
+    ),
+    "int16_is_microvolts": Text(
+        "числа int16 — всегда микровольты; для милливольт подойдёт float32",
+        "int16 numbers are always microvolts; float32 is for millivolts",
+    ),
+    "raw_size": Text(
+        "размер тела должен делиться на {row_bytes} байт: столько занимает один отсчёт всех отведений",
+        "the size of the body must be a multiple of {row_bytes} bytes, which one sample of all leads takes",
+    ),
     "samples_invalid": Text("здесь ожидается массив объектов", "an array of objects is expected here"),
     "samples_count": Text(
         "в запросе должно быть от 1 до {max_samples} ЭКГ", "a batch holds between 1 and {max_samples} ECGs"
@@ -34,6 +62,7 @@ FIELDS: Final[dict[str, Text]] = {
     "unknown_field": Text("неизвестное поле; известны: {known}", "unknown field; known are: {known}"),
     "number_expected": Text("здесь ожидается число", "a number is expected here"),
     "integer_expected": Text("здесь ожидается целое число", "an integer is expected here"),
+    "boolean_expected": Text("здесь ожидается true или false", "true or false is expected here"),
     "text_expected": Text("здесь ожидается строка", "a string is expected here"),
     "array_expected": Text("здесь ожидается массив", "an array is expected here"),
     "date_time_expected": Text(
@@ -69,6 +98,49 @@ FIELDS: Final[dict[str, Text]] = {
     "shape_with_rows": Text(
         "shape указывает форму плоского сигнала, а здесь сигнал из строк",
         "shape is for a flat signal; this one is made of rows",
+    ),
+    # tensors of the Open Inference Protocol
+    "infer_header_length": Text(
+        "Inference-Header-Content-Length должен быть числом байт JSON, не больше тела",
+        "Inference-Header-Content-Length must be the size of the JSON in bytes, which lies within the body",
+    ),
+    "infer_json_too_large": Text(
+        "JSON больше {max_mib} МиБ; передайте тензоры в двоичном виде",
+        "the JSON is larger than {max_mib} MiB; send the tensors as binary data",
+    ),
+    "infer_parameter": Text(
+        "параметры могут быть строками, числами и логическими значениями", "parameters are texts, numbers and booleans"
+    ),
+    "infer_extension": Text(
+        "это расширение протокола не поддерживается; поддерживается binary_tensor_data",
+        "this extension of the protocol is not supported; binary_tensor_data is",
+    ),
+    "tensor_shape": Text(
+        "shape — это массив из 1-3 неотрицательных целых чисел", "shape is an array of 1 to 3 whole numbers from zero"
+    ),
+    "tensor_signal_shape": Text(
+        "форма тензора должна быть [n, 5000, 12] или [5000, 12]", "the shape must be [n, 5000, 12] or [5000, 12]"
+    ),
+    "tensor_column_shape": Text(
+        "форма тензора должна быть [{n_samples}] или [{n_samples}, 1]: по значению на ЭКГ",
+        "the shape must be [{n_samples}] or [{n_samples}, 1]: a value for every ECG",
+    ),
+    "tensor_size": Text(
+        "данных не столько, сколько следует из shape и datatype", "the data are not as many as shape and datatype say"
+    ),
+    "tensor_data": Text(
+        "данные должны состоять из чисел, для BYTES — из строк", "the data must be numbers, for BYTES texts"
+    ),
+    "tensor_nesting": Text(
+        "данные должны быть плоским массивом или вложенными массивами, как говорит shape",
+        "the data must be a flat array, or nested as shape says",
+    ),
+    "tensor_twice": Text(
+        "данные тензора даны и в JSON, и в двоичном виде", "the data of the tensor are given in JSON and as bytes"
+    ),
+    "tensor_bytes_left": Text(
+        "после JSON есть байты, которые не относятся ни к одному тензору",
+        "there are bytes behind the JSON that belong to no tensor",
     ),
 }
 """Types of faults; placeholders are limits of ours, never the caller's values."""

@@ -14,12 +14,14 @@ from app.core.exceptions import StorageUnavailable
 from app.database.connection import Database, WriteSession
 from app.database.models import RequestHistory
 from app.database.repositories.history_stats import HistoryStats, read_stats
+from app.database.stopwatch import Stopwatch
 
 log = structlog.get_logger(__name__)
 
 TABLE: Final = cast("Table", RequestHistory.__table__)
 
-_COLUMNS: Final = tuple(column.name for column in TABLE.columns if not column.primary_key)
+_WAITED: Final = "write_ms"
+_COLUMNS: Final = tuple(column.name for column in TABLE.columns if not column.primary_key and column.name != _WAITED)
 _VALUES_OF: Final = attrgetter(*_COLUMNS)
 _TEXT_LENGTHS: Final = {
     column.name: column.type.length
@@ -40,7 +42,6 @@ _BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
     "prepare_ms": _TIME_MS,
     "features_ms": _TIME_MS,
     "model_ms": _TIME_MS,
-    "write_ms": _TIME_MS,
 }
 
 
@@ -77,14 +78,14 @@ class HistoryEntry:
     prepare_ms: float | None = None
     features_ms: float | None = None
     model_ms: float | None = None
-    write_ms: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryRecord(HistoryEntry):
-    """An entry as it is stored."""
+    """An entry as it is stored, with how long it waited for its insertion."""
 
     id: int
+    write_ms: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,6 +175,7 @@ async def _truncate(session: WriteSession) -> int:
 
 def _row(entry: HistoryEntry) -> dict[str, Any]:
     row: dict[str, Any] = dict(zip(_COLUMNS, _VALUES_OF(entry), strict=True))
+    row[_WAITED] = Stopwatch()
     for name, (least, most) in _BOUNDS.items():
         value = row[name]
         if value is not None and not least <= value <= most:  # NaN as well

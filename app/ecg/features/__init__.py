@@ -32,7 +32,7 @@ def extract(prepared: PreparedECG, analysis: Analysis) -> FloatArray:
     """Return the features of one ECG: (len(FEATURE_NAMES),) float32, NaN where missing, never infinite."""
     view = View.of(prepared, analysis)
     with np.errstate(divide="ignore", invalid="ignore"):  # a ratio over nothing is a missing value
-        values = np.concatenate([compute(view) for _, compute in _GROUPS]).astype(np.float32, copy=False)
+        values = np.concatenate([compute(view) for _, compute in _GROUPS])
     values[~np.isfinite(values)] = np.nan
     return values
 

@@ -1,5 +1,6 @@
 """Each lead's P wave, and how far a P wave can be believed in."""
 
+from math import nan
 from typing import Final
 
 import numpy as np
@@ -24,27 +25,22 @@ def compute(view: View) -> FloatArray:
     fiducials = view.analysis.fiducials
     evidence = [fiducials.p_contrast, fiducials.p_coherence]
     if view.p_bounds is None:
-        return np.array([*evidence, *[np.nan] * (2 + len(_KINDS) * N_LEADS)], np.float32)
+        return np.array([*evidence, *[nan] * (2 + len(_KINDS) * N_LEADS)], np.float32)
     first, last = view.p_bounds
-    chord = np.linspace(0, 1, last - first + 1, dtype=np.float32)
+    n_samples = last - first + 1
+    chord = (np.arange(n_samples) / (n_samples - 1)).astype(np.float32)
     start, end = view.beat[:, first, None], view.beat[:, last, None]
     p = view.beat[:, first : last + 1] - (start * (1 - chord) + end * chord)
-    half = p.shape[1] // 2
-    initial, terminal = p[:, :half].mean(axis=1), p[:, half:].mean(axis=1)
+    half = n_samples // 2
+    initial, terminal = p[:, :half].sum(axis=1) / half, p[:, half:].sum(axis=1) / (n_samples - half)
     highest, lowest = p.max(axis=1), p.min(axis=1)
-    size = np.abs(initial[_V1]) + np.abs(terminal[_V1])
+    size = abs(initial[_V1]) + abs(terminal[_V1])
     slope = p[_II, 1:] - p[_II, :-1]
+    shape = [
+        (terminal[_V1] - initial[_V1]) / size if size > 0 else nan,
+        np.abs(slope).sum() / (highest[_II] - lowest[_II]) if highest[_II] > lowest[_II] else nan,
+    ]
     return np.concatenate(
-        [
-            evidence,
-            [
-                (terminal[_V1] - initial[_V1]) / size if size > 0 else np.nan,
-                np.abs(slope).sum() / (highest[_II] - lowest[_II]) if highest[_II] > lowest[_II] else np.nan,
-            ],
-            highest,
-            lowest,
-            initial,
-            terminal,
-            np.sqrt(np.square(p).mean(axis=1)),
-        ]
-    ).astype(np.float32)
+        [evidence, shape, highest, lowest, initial, terminal, np.sqrt(np.square(p).sum(axis=1) / n_samples)],
+        dtype=np.float32,
+    )

@@ -9,6 +9,7 @@ from app.ecg.measurements import GOLDBERGER
 from app.ecg.record import LEADS, FloatArray
 
 _I, _AVF = LEADS.index("I"), LEADS.index("aVF")
+_N_20_MS, _N_40_MS, _N_80_MS = (round(ms / MS) for ms in (20, 40, 80))
 _VECTORS: Final = ("qrs_first_20ms", "qrs_first_40ms", "qrs_largest", "qrs_last_40ms", "st", "t_largest")
 
 NAMES: Final = (
@@ -22,33 +23,38 @@ NAMES: Final = (
 
 def compute(view: View) -> FloatArray:
     """Return the values of `NAMES`."""
-    left, down = view.beat[_I], view.beat[_AVF] * np.float32(GOLDBERGER)
-    plane = np.stack([left, down])
+    plane = np.empty((2, view.beat.shape[1]), np.float32)
+    plane[0] = view.beat[_I]
+    np.multiply(view.beat[_AVF], np.float32(GOLDBERGER), out=plane[1])
     qrs, t = plane[:, view.onset : view.offset + 1], plane[:, view.t_start : view.t_end + 1]
-    st = plane[:, view.offset : view.offset + round(80 / MS)].mean(axis=1)
-    qrs_size, t_size = np.hypot(*qrs), np.hypot(*t)
-    vectors = np.stack(
-        [
-            qrs[:, : round(20 / MS)].mean(axis=1),
-            qrs[:, : round(40 / MS)].mean(axis=1),
-            qrs[:, qrs_size.argmax()],
-            qrs[:, -round(40 / MS) :].mean(axis=1),
-            st,
-            t[:, t_size.argmax()],
-        ]
+    qrs_size, t_size = np.hypot(qrs[0], qrs[1]), np.hypot(t[0], t[1])
+    qrs_largest, t_largest = qrs_size.argmax(), t_size.argmax()
+    vectors = np.empty((len(_VECTORS), 3), np.float32)
+    vectors[:, :2] = (
+        _mean(qrs[:, :_N_20_MS]),
+        _mean(qrs[:, :_N_40_MS]),
+        qrs[:, qrs_largest],
+        _mean(qrs[:, -_N_40_MS:]),
+        _mean(plane[:, view.offset : view.offset + _N_80_MS]),
+        t[:, t_largest],
     )
-    sizes = np.hypot(vectors[:, 0], vectors[:, 1])
-    divisor = np.where(sizes > 0, sizes, np.inf)
-    turned = np.column_stack([vectors / divisor[:, None], sizes]).ravel()
+    sizes = np.hypot(vectors[:, 0], vectors[:, 1], out=vectors[:, 2])
+    vectors[:, :2] /= np.where(sizes > 0, sizes, np.float32(np.inf))[:, None]
     qrs_area, t_area = _turning(qrs), _turning(t)
-    path = np.hypot(*np.diff(qrs, axis=1)).sum()
+    path = np.hypot(qrs[0, 1:] - qrs[0, :-1], qrs[1, 1:] - qrs[1, :-1]).sum()
+    qrs_reach, t_reach = qrs_size[qrs_largest], t_size[t_largest]
     loops = [
-        qrs_area / np.square(qrs_size).max() if qrs_size.max() > 0 else np.nan,
-        np.abs(qrs_area) / path**2 if path > 0 else np.nan,
-        t_area / np.square(t_size).max() if t_size.max() > 0 else np.nan,
-        t_size.max() / qrs_size.max() if qrs_size.max() > 0 else np.nan,
+        qrs_area / np.square(qrs_reach) if qrs_reach > 0 else np.nan,
+        abs(qrs_area) / float(np.square(path)) if path > 0 else np.nan,
+        t_area / np.square(t_reach) if t_reach > 0 else np.nan,
+        t_reach / qrs_reach if qrs_reach > 0 else np.nan,
     ]
-    return np.concatenate([turned, loops]).astype(np.float32)
+    return np.concatenate([vectors.ravel(), loops], dtype=np.float32)
+
+
+def _mean(part: FloatArray) -> FloatArray:
+    mean: FloatArray = part.sum(axis=1) / part.shape[1]
+    return mean
 
 
 def _turning(loop: FloatArray) -> float:

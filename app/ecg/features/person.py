@@ -1,5 +1,6 @@
 """Who the ECG belongs to."""
 
+from math import cos, isnan, nan, radians, sin
 from typing import Final
 
 import numpy as np
@@ -25,11 +26,11 @@ NAMES: Final = (
 def compute(view: View) -> FloatArray:
     """Return the values of `NAMES`."""
     patient = view.prepared.patient
-    age = np.nan if patient.age_years is None else min(float(patient.age_years), OLDEST_YEARS)
-    sex = np.nan if patient.sex is None else float(patient.sex)
-    height_cm = np.nan if not patient.height_cm else float(patient.height_cm)
-    weight_kg = np.nan if not patient.weight_kg else float(patient.weight_kg)
-    axis = np.radians(AXIS_DEG.get(patient.heart_axis, np.nan))
+    age = nan if patient.age_years is None else min(float(patient.age_years), OLDEST_YEARS)
+    sex = nan if patient.sex is None else float(patient.sex)
+    height_cm = nan if not patient.height_cm else float(patient.height_cm)
+    weight_kg = nan if not patient.weight_kg else float(patient.weight_kg)
+    axis = radians(AXIS_DEG.get(patient.heart_axis, nan))
     return np.array(
         [
             age,
@@ -37,9 +38,9 @@ def compute(view: View) -> FloatArray:
             height_cm,
             weight_kg,
             weight_kg / (height_cm / 100) ** 2,
-            np.cos(axis),
-            np.sin(axis),
-            float(np.isnan(axis)),
+            cos(axis),
+            sin(axis),
+            float(isnan(axis)),
         ],
         np.float32,
     )

@@ -27,6 +27,8 @@ _KINDS: Final = (
 )
 Q_SAMPLES: Final = round(50 / MS)
 Q_LEVEL: Final = -0.1
+TERMINAL_SAMPLES: Final = round(40 / MS)
+_TIMES_MS: Final = np.array(_AFTER_ONSET_MS, np.float64)
 
 NAMES: Final = tuple(f"{lead}_{kind}" for kind in _KINDS for lead in LEADS)
 
@@ -35,29 +37,30 @@ def compute(view: View) -> FloatArray:
     """Return the values of `NAMES`."""
     qrs = view.qrs
     columns = np.arange(qrs.shape[1])
-    r_at, s_at = qrs.argmax(axis=1), qrs.argmin(axis=1)
-    r, s = qrs.max(axis=1), qrs.min(axis=1)
-    magnitude = np.abs(qrs)
+    r, s, r_at, s_at = view.r, view.s, view.r_at, view.s_at
+    span = r - s
+    last = qrs[:, -TERMINAL_SAMPLES:]
     slopes = np.abs(qrs[:, 1:] - qrs[:, :-1])
     before_r = columns < r_at[:, None]
     early = before_r & (columns < Q_SAMPLES)
-    sampled = view.at(view.analysis.fiducials.qrs_onset_ms + np.array(_AFTER_ONSET_MS))
+    sampled = view.at(view.analysis.fiducials.qrs_onset_ms + _TIMES_MS)
     return np.concatenate(
         [
             r,
             s,
-            magnitude.sum(axis=1) * MS,
+            view.qrs_abs_area * MS,
             qrs.sum(axis=1) * MS,
             r_at * MS,
             s_at * MS,
             np.where(early, qrs, 0).min(axis=1),
             (before_r & (qrs < Q_LEVEL)).sum(axis=1) * MS,
-            qrs[:, -round(40 / MS) :].mean(axis=1),
-            r / (r - s),
+            last.sum(axis=1) / last.shape[1],
+            r / span,
             np.where(columns > s_at[:, None], qrs, 0).max(axis=1),
-            slopes.sum(axis=1) / (r - s),
+            slopes.sum(axis=1) / span,
             (qrs > r[:, None] / 2).sum(axis=1) * MS,
             slopes.max(axis=1) / MS,
             sampled.T.ravel(),
-        ]
-    ).astype(np.float32)
+        ],
+        dtype=np.float32,
+    )

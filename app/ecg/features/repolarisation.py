@@ -28,15 +28,14 @@ def compute(view: View) -> FloatArray:
     """Return the values of `NAMES`."""
     j_ms = view.analysis.fiducials.qrs_offset_ms
     span_ms = (view.t_end - view.offset) * MS
-    times = np.concatenate([j_ms + np.array(_AFTER_J_MS), j_ms + span_ms * np.array(_SHARES)])
+    times = np.array([*(j_ms + after_ms for after_ms in _AFTER_J_MS), *(j_ms + span_ms * share for share in _SHARES)])
     values = view.at(times).T
     st, shape = values[: len(_AFTER_J_MS)], values[len(_AFTER_J_MS) :]
     t = view.t
     magnitude = np.abs(t)
     total = magnitude.sum(axis=1)
     columns = np.arange(t.shape[1])
-    mean = t.mean(axis=1)
-    qrs_area = np.abs(view.qrs).sum(axis=1)
+    t_area = t.sum(axis=1)
     return np.concatenate(
         [
             st.ravel(),
@@ -44,9 +43,10 @@ def compute(view: View) -> FloatArray:
             shape.ravel(),
             t.max(axis=1),
             t.min(axis=1),
-            mean,
+            t_area / t.shape[1],
             magnitude @ columns / (total * t.shape[1]),
             (magnitude.argmax(axis=1) + view.t_start - view.offset) * MS,
-            t.sum(axis=1) / qrs_area,
-        ]
-    ).astype(np.float32)
+            t_area / view.qrs_abs_area,
+        ],
+        dtype=np.float32,
+    )

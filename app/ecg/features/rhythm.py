@@ -1,8 +1,10 @@
 """Rate, regularity, intervals and axes."""
 
+from math import acos, cos, degrees, nan, radians, sin, sqrt
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from app.ecg.features.view import View
 from app.ecg.record import SAMPLING_RATE_HZ, FloatArray
@@ -35,24 +37,29 @@ NAMES: Final = (
 
 
 def _number(value: float | None) -> float:
-    return np.nan if value is None else value
+    return nan if value is None else value
+
+
+def _root_mean_square(values: npt.NDArray[np.float64]) -> float:
+    return sqrt(float(values @ values) / len(values))
 
 
 def compute(view: View) -> FloatArray:
     """Return the values of `NAMES`."""
     m, f, beats = view.analysis.measurements, view.analysis.fiducials, view.analysis.beats
-    rr_s = np.diff(beats.r_peaks) / SAMPLING_RATE_HZ
-    mean_s = rr_s.mean()
-    axes = [np.radians(_number(axis)) for axis in (m.p_axis_deg, m.qrs_axis_deg, m.t_axis_deg)]
+    rr_s = (beats.r_peaks[1:] - beats.r_peaks[:-1]) / SAMPLING_RATE_HZ
+    mean_s = float(rr_s.sum()) / len(rr_s)
+    shortest_s, longest_s = float(rr_s.min()), float(rr_s.max())
+    axes = [radians(_number(axis)) for axis in (m.p_axis_deg, m.qrs_axis_deg, m.t_axis_deg)]
     angles = [*axes, axes[1] - axes[2]]
     return np.array(
         [
             m.heart_rate_bpm,
-            rr_s.std() / mean_s,
-            np.sqrt(np.square(np.diff(rr_s)).mean()) / mean_s if len(rr_s) > 1 else np.nan,
-            np.ptp(rr_s) / mean_s,
-            rr_s.min() / mean_s,
-            1 - beats.usual.mean(),
+            _root_mean_square(rr_s - mean_s) / mean_s,
+            _root_mean_square(rr_s[1:] - rr_s[:-1]) / mean_s if len(rr_s) > 1 else nan,
+            (longest_s - shortest_s) / mean_s,
+            shortest_s / mean_s,
+            1 - np.count_nonzero(beats.usual) / len(beats.usual),
             float(m.pr_ms is not None),
             _number(m.p_duration_ms),
             _number(m.pr_ms),
@@ -66,8 +73,8 @@ def compute(view: View) -> FloatArray:
             _number(m.qtc_fridericia_ms),
             _number(f.t_peak_ms) - f.qrs_offset_ms,
             _number(f.t_offset_ms) - _number(f.t_peak_ms),
-            *(part for angle in angles for part in (np.cos(angle), np.sin(angle))),
-            np.degrees(np.arccos(np.clip(np.cos(angles[3]), -1, 1))),
+            *(part for angle in angles for part in (cos(angle), sin(angle))),
+            degrees(acos(cos(angles[3]))),
         ],
         np.float32,
     )

@@ -7,14 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from app.ecg.analysis import Analysis
-from app.ecg.beats import BEAT_LENGTH, BEAT_RATE_HZ, R_INDEX
+from app.ecg.beats import BEAT_LENGTH, BEAT_RATE_HZ, R_INDEX, IntArray
 from app.ecg.measurements import beat_index
 from app.ecg.pipeline import PreparedECG
-from app.ecg.record import FloatArray
+from app.ecg.record import N_LEADS, FloatArray
 
 MS: Final = 1000 / BEAT_RATE_HZ
 USUAL_T_END_MS: Final = 300.0  # after the QRS, where no T wave was found
 T_DELAY_MS: Final = 60.0
+_EVERY_LEAD: Final = np.arange(N_LEADS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +32,14 @@ class View:
         First and last sample of T; from the usual place where it was not found.
     p_bounds
         First and last sample of P, None where it was not found.
+    qrs, t
+        (12, n) the QRS complex and the T wave.
+    r_at, s_at
+        (12,) where in `qrs` each lead is highest and lowest.
+    r, s
+        (12,) how high and how low that is.
+    qrs_abs_area
+        (12,) sum of `qrs` without its signs.
     """
 
     prepared: PreparedECG
@@ -41,6 +50,13 @@ class View:
     t_start: int
     t_end: int
     p_bounds: tuple[int, int] | None
+    qrs: FloatArray
+    t: FloatArray
+    r_at: IntArray
+    s_at: IntArray
+    r: FloatArray
+    s: FloatArray
+    qrs_abs_area: FloatArray
 
     @classmethod
     def of(cls, prepared: PreparedECG, analysis: Analysis) -> Self:
@@ -55,21 +71,31 @@ class View:
         if f.p_onset_ms is not None and f.p_offset_ms is not None:
             first = max(0, beat_index(f.p_onset_ms))
             p_bounds = (first, max(beat_index(f.p_offset_ms), first + 5))
-        return cls(prepared, analysis, analysis.relative_beat, onset, offset, t_start, t_end, p_bounds)
-
-    @property
-    def qrs(self) -> FloatArray:
-        """(12, n) the QRS complex."""
-        return self.beat[:, self.onset : self.offset + 1]
-
-    @property
-    def t(self) -> FloatArray:
-        """(12, n) the T wave."""
-        return self.beat[:, self.t_start : self.t_end + 1]
+        beat = analysis.relative_beat
+        qrs = beat[:, onset : offset + 1]
+        r_at, s_at = qrs.argmax(axis=1), qrs.argmin(axis=1)
+        return cls(
+            prepared=prepared,
+            analysis=analysis,
+            beat=beat,
+            onset=onset,
+            offset=offset,
+            t_start=t_start,
+            t_end=t_end,
+            p_bounds=p_bounds,
+            qrs=qrs,
+            t=beat[:, t_start : t_end + 1],
+            r_at=r_at,
+            s_at=s_at,
+            r=qrs[_EVERY_LEAD, r_at],
+            s=qrs[_EVERY_LEAD, s_at],
+            qrs_abs_area=np.abs(qrs).sum(axis=1),
+        )
 
     def at(self, ms_after_r: npt.NDArray[np.float64]) -> FloatArray:
         """Values between samples: (12, n_times)."""
-        position = np.clip(ms_after_r / MS + R_INDEX, 0, BEAT_LENGTH - 1.001)
+        position = np.minimum(np.maximum(ms_after_r / MS + R_INDEX, 0), BEAT_LENGTH - 1.001)
         low = position.astype(np.int64)
         share = (position - low).astype(np.float32)
-        return self.beat[:, low] * (1 - share) + self.beat[:, low + 1] * share
+        before, after = self.beat.take(low, axis=1), self.beat.take(low + 1, axis=1)
+        return before * (1 - share) + after * share

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from app.api.parsing.multipart import cut_parts
+from app.core.exceptions import FieldError
 from app.core.logging import configure_logging
 
 
@@ -17,7 +19,7 @@ def _restore() -> Iterator[None]:
     yield
     root.handlers[:], root.level = handlers, level
     structlog.reset_defaults()
-    for name in ("uvicorn", "alembic"):
+    for name in ("uvicorn", "alembic", "python_multipart"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
         logging.getLogger(name).setLevel(logging.NOTSET)
@@ -67,3 +69,9 @@ def test_keeps_an_event_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO", as_json=True)
     structlog.get_logger("test").info("event", value="a\nb\x1b[31m")
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_does_not_quote_forms_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("DEBUG", as_json=True)
+    assert isinstance(cut_parts(b"canary", "multipart/form-data; boundary=x"), FieldError)
+    assert capsys.readouterr().err == ""

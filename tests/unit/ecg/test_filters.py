@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import scipy.fft
 import scipy.signal
 
-from app.ecg.filters import band_pass
+from app.ecg.filters import MIN_BRIDGE_SAMPLES, _close_circle, band_pass
 from app.ecg.record import N_SAMPLES, SAMPLING_RATE_HZ, FloatArray
 from tests.unit.ecg.helpers import normal_signal
 
@@ -59,6 +60,32 @@ def test_the_baseline_range_is_what_moves_slowly() -> None:
 def test_the_noise_is_what_moves_fast() -> None:
     filtered = band_pass(tone(75, amplitude_mv=0.1) + tone(10))
     assert np.allclose(filtered.noise_rms, 0.1 / np.sqrt(2), rtol=0.1)
+
+
+@pytest.mark.parametrize("n_samples", [2500, 4321, N_SAMPLES])
+def test_what_was_removed_is_what_a_transform_in_double_precision_finds(n_samples: int) -> None:
+    signal = normal_signal(noise_uv=20).T[:, :n_samples] + tone(0.2)[:, :n_samples]
+    filtered = band_pass(signal)
+    n_transform = scipy.fft.next_fast_len(n_samples + MIN_BRIDGE_SAMPLES, real=True)
+    spectrum = scipy.fft.rfft(_close_circle(signal, n_transform).astype(np.float64), axis=1)
+    frequency_hz = scipy.fft.rfftfreq(n_transform, 1 / SAMPLING_RATE_HZ)
+    above = scipy.fft.irfft(np.where(frequency_hz < 40, 0, spectrum), n_transform, axis=1)
+    below = spectrum[:, frequency_hz <= 0.5]
+    n_slow = 8 * below.shape[1]
+    slow = scipy.fft.irfft(below, n_slow, axis=1)[:, : n_slow * n_samples // n_transform] * n_slow / n_transform
+    np.testing.assert_allclose(filtered.noise_rms, np.sqrt((above**2).mean(axis=1)), rtol=1e-3)
+    np.testing.assert_allclose(filtered.baseline_range, np.ptp(slow, axis=1), rtol=1e-4)
+
+
+def test_the_bridge_fades_one_reflection_into_the_other() -> None:
+    leads = normal_signal(noise_uv=20).T.astype(np.float32)
+    n_bridge = 1000
+    fade = 0.5 + 0.5 * np.cos(np.pi * (np.arange(n_bridge) + 0.5) / n_bridge)
+    after = 2 * leads[:, -1:] - leads[:, -2 : -2 - n_bridge : -1]
+    before = 2 * leads[:, :1] - leads[:, n_bridge:0:-1]
+    circle = _close_circle(leads, N_SAMPLES + n_bridge)
+    np.testing.assert_array_equal(circle[:, :N_SAMPLES], leads)
+    np.testing.assert_allclose(circle[:, N_SAMPLES:], after * fade + before * (1 - fade), atol=1e-5)
 
 
 def test_a_filtered_signal_is_not_narrowed_again() -> None:

@@ -12,7 +12,7 @@ import pytest
 from app.core.constants import CLASS_NAMES, SUPERCLASSES
 from app.ecg.pipeline import prepare
 from app.ecg.synthetic import synthesize
-from app.ml import artifact
+from app.ml import artifact, files
 from app.ml.errors import (
     ArtifactError,
     ArtifactMissingError,
@@ -155,7 +155,7 @@ class TestRefusesBeforeUnpickling:
             artifact.load(tmp_path / "model.pkl")
 
     def test_a_file_too_large(self, model_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(artifact, "MAX_MODEL_BYTES", model_copy.stat().st_size - 1)
+        monkeypatch.setattr(files, "MAX_MODEL_BYTES", model_copy.stat().st_size - 1)
         with pytest.raises(ArtifactTooLargeError):
             artifact.load(model_copy)
 

@@ -2,18 +2,20 @@
 
 import asyncio
 import threading
+import time
+from contextlib import ExitStack
 
 import pytest
 
-from app.core.exceptions import Overloaded, ShuttingDown
-from app.ml.engine import Engine
+from app.core.exceptions import CallerGone, DeadlineExceeded, Overloaded, ShuttingDown
+from app.ml.engine import Engine, Patience
 
 
 async def test_computes_in_one_other_thread() -> None:
     engine = Engine(4)
     with engine.admit() as desk:
         names = [await desk.run(lambda: threading.current_thread().name) for _ in range(3)]
-    assert set(names) == {"compute_0"}
+    assert set(names) == {"compute"}
     engine.close()
 
 
@@ -77,3 +79,80 @@ async def test_frees_the_place_of_a_caller_who_went_away() -> None:
     assert engine.admitted == 0
     release.set()
     engine.close()
+
+
+async def test_computes_nothing_for_a_caller_who_hung_up_while_waiting() -> None:
+    engine = Engine(4)
+    computed: list[str] = []
+    release, is_wanted = threading.Event(), True
+    with engine.admit() as desk, engine.admit(Patience(is_wanted=lambda: is_wanted)) as other:
+        first = asyncio.create_task(desk.run(release.wait))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(other.run(computed.append, "second"))
+        await asyncio.sleep(0)
+        is_wanted = False
+        release.set()
+        await first
+        with pytest.raises(CallerGone):
+            await second
+    assert computed == []
+    engine.close()
+
+
+async def test_computes_nothing_after_the_callers_deadline() -> None:
+    engine = Engine(4)
+    computed: list[str] = []
+    with engine.admit(Patience(deadline_s=time.perf_counter() + 0.05)) as desk, engine.admit() as other:
+        blocking = asyncio.create_task(other.run(time.sleep, 0.1))
+        await asyncio.sleep(0)
+        with pytest.raises(DeadlineExceeded):
+            await desk.run(computed.append, "late")
+        await blocking
+    assert computed == []
+    engine.close()
+
+
+async def test_turns_away_what_waited_too_long() -> None:
+    engine = Engine(4, max_wait_s=0.05)
+    with engine.admit() as desk, engine.admit() as other:
+        blocking = asyncio.create_task(other.run(time.sleep, 0.1))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await desk.run(int)
+        await blocking
+    engine.close()
+
+
+async def test_turns_away_whose_turn_would_come_too_late() -> None:
+    engine = Engine(400)
+    with engine.admit() as desk:
+        for _ in range(30):
+            await desk.run(time.sleep, 0.002)
+    with ExitStack() as waiting:
+        for _ in range(300):
+            waiting.enter_context(engine.admit())
+        engine.check_room(Patience())
+        with pytest.raises(DeadlineExceeded):
+            engine.check_room(Patience(deadline_s=time.perf_counter() + 0.02))
+    engine.close()
+
+
+async def test_refuses_what_waits_when_it_closes() -> None:
+    engine = Engine(4)
+    started, release = threading.Event(), threading.Event()
+
+    def block() -> None:
+        started.set()
+        release.wait()
+
+    with engine.admit() as desk, engine.admit() as other:
+        first = asyncio.create_task(desk.run(block))
+        second = asyncio.create_task(other.run(int))
+        await asyncio.to_thread(started.wait)
+        closing = asyncio.create_task(asyncio.to_thread(engine.close))
+        await asyncio.sleep(0.01)
+        release.set()
+        await first
+        with pytest.raises(ShuttingDown):
+            await second
+        await closing

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 
-from app.ml.forest import CompiledBoosting, CompiledForest, FlatTrees, MalformedTreesError, TreeArrays
+from app.ml.forest import CompiledBoosting, CompiledForest, FlatTrees, Grove, MalformedTreesError, TreeArrays
 
 N_FEATURES = 6
 finite_or_missing = st.one_of(st.just(float("nan")), st.floats(-5, 5), st.floats(allow_nan=False, allow_infinity=False))
@@ -118,6 +119,31 @@ class TestBoosting:
         booster = HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]).fit(X, X[:, 0] % 2)
         with pytest.raises(MalformedTreesError, match="categories"):
             CompiledBoosting.from_sklearn([booster])
+
+
+class TestGrove:
+    @given(x=samples)
+    def test_ends_where_each_ensemble_does_alone(self, x: NDArray[np.float64]) -> None:
+        ensembles = [_compiled_boosting().trees, _compiled_forest().trees, _compiled_boosting().trees]
+        for leaves, trees in zip(Grove(ensembles).leaves(x), ensembles, strict=True):
+            np.testing.assert_array_equal(leaves, trees.leaves(x))
+
+    def test_takes_a_single_leaf_beside_deep_trees(self) -> None:
+        leaf = FlatTrees([_tree([0], [0], [True])], n_features=N_FEATURES)
+        alone, _ = Grove([leaf, _compiled_forest().trees]).leaves(np.zeros(N_FEATURES))
+        np.testing.assert_array_equal(alone, [0])
+
+    def test_refuses_ensembles_over_different_features(self) -> None:
+        with pytest.raises(MalformedTreesError, match="different samples"):
+            Grove([_compiled_forest().trees, FlatTrees([_tree([0], [0], [True])], n_features=N_FEATURES + 1)])
+
+    def test_threads_may_share_it(self) -> None:
+        grove = Grove([_compiled_forest().trees, _compiled_boosting().trees])
+        rows = np.random.default_rng(0).normal(size=(100, N_FEATURES))
+        alone = [np.concatenate(grove.leaves(row)) for row in rows]
+        with ThreadPoolExecutor(4) as pool:
+            together = [np.concatenate(leaves) for leaves in pool.map(grove.leaves, rows)]
+        np.testing.assert_array_equal(together, alone)
 
 
 def _tree(left: list[int], right: list[int], leaf: list[bool], feature: int = 0) -> TreeArrays:

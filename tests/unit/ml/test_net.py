@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any
 
@@ -26,6 +27,70 @@ def filtered() -> np.ndarray:
 def test_answers_as_pytorch_does_at_every_length(net: WaveformNet, reference: dict[str, Any]) -> None:
     for length, expected in zip(reference["lengths"], reference["logits"], strict=True):
         np.testing.assert_allclose(net.forward_input(reference["signal"][:length]), expected, atol=1e-5)
+
+
+def convolve(x: np.ndarray, convolution: dict[str, Any], stride: int) -> np.ndarray:
+    """One tap after the other, in double precision: what the served form is measured against."""
+    weight = convolution["weight"].astype(np.float64)
+    margin = len(weight) // 2
+    padded = np.pad(x, ((margin, margin), (0, 0)))
+    taps = [padded[tap : tap + len(x)][::stride] @ weight[tap] for tap in range(len(weight))]
+    convolved: np.ndarray = np.sum(taps, axis=0) + convolution["bias"]
+    return convolved
+
+
+def answer(x: np.ndarray, network: dict[str, Any]) -> np.ndarray:
+    x = np.maximum(convolve(x, network["stem"], network["stem_stride"]), 0)
+    for block in network["blocks"]:
+        stride = block["stride"]
+        beside = x if stride == 1 else (x[::2] + np.concatenate([x[1::2], x[-1:]])[: len(x[::2])]) / 2
+        if block["shortcut"] is not None:
+            beside = convolve(beside, block["shortcut"], 1)
+        inner = np.maximum(convolve(x, block["first"], stride), 0)
+        x = np.maximum(convolve(inner, block["second"], 1) + beside, 0)
+    pooled = np.concatenate([x.mean(axis=0), x.max(axis=0)])
+    logits: np.ndarray = pooled @ network["head"]["weight"] + network["head"]["bias"]
+    return logits
+
+
+def random_network(widths: list[int], strides: list[int], kernel: int) -> dict[str, Any]:
+    """Make a network whose blocks have a shortcut wherever the width changes, and one of stride 1 among those."""
+    rng = np.random.default_rng(0)
+
+    def convolution(n_taps: int, n_in: int, n_out: int) -> dict[str, Any]:
+        weight = rng.normal(size=(n_taps, n_in, n_out)) / np.sqrt(n_taps * n_in)
+        return {"weight": weight.astype(np.float32), "bias": rng.normal(size=n_out).astype(np.float32)}
+
+    blocks = [
+        {
+            "stride": stride,
+            "first": convolution(kernel, n_in, n_out),
+            "second": convolution(kernel, n_out, n_out),
+            "shortcut": None if (n_in, stride) == (n_out, 1) else convolution(1, n_in, n_out),
+        }
+        for stride, n_in, n_out in zip(strides, widths, widths[1:], strict=False)
+    ]
+    head = {
+        "weight": rng.normal(size=(2 * widths[-1], 5)).astype(np.float32),
+        "bias": rng.normal(size=5).astype(np.float32),
+    }
+    return {"stem": convolution(7, 12, widths[0]), "stem_stride": 2, "blocks": blocks, "head": head}
+
+
+@pytest.mark.parametrize("n_steps", [500, 777, 1000])
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_answers_as_taps_added_one_by_one(n_steps: int, kernel: int) -> None:
+    network = random_network([32, 32, 48, 64, 64], [1, 1, 2, 2], kernel)
+    signal = np.random.default_rng(1).normal(size=(n_steps, 12)).astype(np.float32)
+    served = WaveformNet.from_payload(payload_of(network)).forward_input(signal)
+    np.testing.assert_allclose(served, answer(signal.astype(np.float64), network), rtol=1e-4, atol=1e-4)
+
+
+def test_threads_may_share_a_network(net: WaveformNet, reference: dict[str, Any]) -> None:
+    signals = [reference["signal"][:length] for length in reference["lengths"]] * 20
+    alone = [net.forward_input(signal).tobytes() for signal in signals]
+    with ThreadPoolExecutor(4) as pool:
+        assert [logits.tobytes() for logits in pool.map(net.forward_input, signals)] == alone
 
 
 def test_gives_the_same_bits_twice(net: WaveformNet, filtered: np.ndarray) -> None:

@@ -11,4 +11,4 @@ router = APIRouter(tags=["health"])
 @router.get("/health")
 async def read_health(state: StateDep) -> Health:
     """Say whether the service works and has a model."""
-    return Health(model_loaded=state.classifier is not None)
+    return Health(model_loaded=state.models.current is not None)

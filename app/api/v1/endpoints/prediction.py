@@ -1,17 +1,22 @@
-"""Classifying ECGs."""
+"""Classifying ECGs.
 
-from functools import partial
-from typing import Annotated
+Both endpoints take the request itself and return a finished response: see `app.api.direct`.
+"""
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.requests import Request
+from starlette.responses import Response
 
-from app.api.deps import LanguageDep, RequestIdDep, StateDep
 from app.api.errors import problem_responses
-from app.api.forward_docs import BATCH_BODY, FORWARD_BODY
-from app.api.parsing import BATCH_READERS, READERS, choose_reader
-from app.api.presenting import present_batch, present_prediction
-from app.core.constants import RequestType, Source
+from app.api.forward_docs import BATCH_BODY, FORWARD_BODY, with_head
+from app.api.intake import read_flag
+from app.api.language import request_language
+from app.api.parsing import BATCH_READERS, READERS
+from app.api.parsing.upload import query_pairs
+from app.api.presenting import render_batch, render_prediction
+from app.api.receiving import Kind, check_room, receive_and_classify
+from app.api.state import app_state
+from app.core.constants import RequestType
 from app.core.exceptions import (
     BodyTooLarge,
     InvalidInput,
@@ -19,57 +24,53 @@ from app.core.exceptions import (
     Overloaded,
     ProcessingFailed,
     StorageUnavailable,
+    TooManyRequests,
     UnsupportedContentType,
 )
 from app.models.schemas import BatchAnswer, PredictionAnswer
-from app.services.prediction import Intake
 
 router = APIRouter(tags=["prediction"])
 
-DetailsQuery = Annotated[
-    bool, Query(description="add probabilities, model, quality, warnings, measurements and timing")
-]
 _REFUSALS = problem_responses(
     InvalidInput,
     ProcessingFailed,
     BodyTooLarge,
     UnsupportedContentType,
+    TooManyRequests,
     ModelNotLoaded,
     Overloaded,
     StorageUnavailable,
 )
 
 
-@router.post("/forward", response_model_exclude_unset=True, responses=_REFUSALS, openapi_extra=FORWARD_BODY)
-async def forward(
-    request: Request, state: StateDep, request_id: RequestIdDep, language: LanguageDep, details: DetailsQuery = False
-) -> PredictionAnswer:
+@router.post("/forward", response_model=PredictionAnswer, responses=_REFUSALS, openapi_extra=with_head(FORWARD_BODY))
+async def forward(request: Request) -> Response:
     """Classify one ECG."""
-    intake = Intake(request_id=request_id, source=Source.UNKNOWN)
-    try:
-        source, read = choose_reader(request.headers, READERS)
-        async with state.bodies.receive(request, state.settings.max_body_bytes) as upload:
-            intake = Intake(request_id=request_id, source=source, size_bytes=len(upload.body))
-            prediction = await state.prediction.classify(partial(read, upload), intake)
-    except (UnsupportedContentType, BodyTooLarge) as refusal:
-        await state.prediction.record_refusal(refusal, intake, RequestType.SINGLE)
-        raise
+    patience, query = check_room(request), query_pairs(request)
+    details = read_flag(query, "details")
+    state = app_state(request)
+    kind = Kind(
+        readers=READERS,
+        max_bytes=state.settings.max_body_bytes,
+        request_type=RequestType.SINGLE,
+        classify=state.prediction.classify,
+    )
+    prediction = await receive_and_classify(request, query, patience, kind)
     request.state.timings.update(prediction.timing_ms)
-    return present_prediction(prediction, language, details=details)
+    return render_prediction(prediction, request_language(request) if details else None)
 
 
-@router.post("/forward/batch", response_model_exclude_unset=True, responses=_REFUSALS, openapi_extra=BATCH_BODY)
-async def forward_batch(
-    request: Request, state: StateDep, request_id: RequestIdDep, language: LanguageDep, details: DetailsQuery = False
-) -> BatchAnswer:
+@router.post("/forward/batch", response_model=BatchAnswer, responses=_REFUSALS, openapi_extra=with_head(BATCH_BODY))
+async def forward_batch(request: Request) -> Response:
     """Classify 1-256 ECGs; nothing is predicted unless all of them are valid."""
-    intake = Intake(request_id=request_id, source=Source.UNKNOWN)
-    try:
-        source, split = choose_reader(request.headers, BATCH_READERS)
-        async with state.bodies.receive(request, state.settings.max_batch_body_bytes) as upload:
-            intake = Intake(request_id=request_id, source=source, size_bytes=len(upload.body))
-            results = await state.prediction.classify_batch(partial(split, upload), intake)
-    except (UnsupportedContentType, BodyTooLarge) as refusal:
-        await state.prediction.record_refusal(refusal, intake, RequestType.BATCH)
-        raise
-    return present_batch(results, language, details=details)
+    patience, query = check_room(request), query_pairs(request)
+    details = read_flag(query, "details")
+    state = app_state(request)
+    kind = Kind(
+        readers=BATCH_READERS,
+        max_bytes=state.settings.max_batch_body_bytes,
+        request_type=RequestType.BATCH,
+        classify=state.prediction.classify_batch,
+    )
+    results = await receive_and_classify(request, query, patience, kind)
+    return render_batch(results, request_language(request), details=details)

@@ -1,0 +1,44 @@
+"""Where a new process begins. It imports little: the supervising process reads this module too, and stays small."""
+
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from socket import socket
+
+from app.core.config import Settings
+from app.core.siblings import Siblings
+from app.ml.files import ModelFiles
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Post:
+    """What a worker is given.
+
+    Attributes
+    ----------
+    settings
+        As the supervisor read them.
+    files
+        The model's files as the supervisor read them; None where there are none.
+    listener
+        The socket all workers accept from.
+    supervisor
+        The line to it; its end is the end of the worker.
+    slot
+        The worker's place on the board.
+    siblings
+        What all workers share.
+    """
+
+    settings: Settings
+    files: ModelFiles | None
+    listener: socket
+    supervisor: "Connection[object, object]"
+    slot: int
+    siblings: Siblings
+
+
+def run_worker(post: Post) -> None:
+    """Serve beside other processes until the supervisor ends, or says so."""
+    from app.serving.worker import Worker  # noqa: PLC0415
+
+    Worker(post).run()

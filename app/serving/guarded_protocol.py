@@ -1,0 +1,215 @@
+"""The HTTP parser with the limits a public port needs: how long headers and bodies may take, how large headers may be.
+
+Without them a caller who sends half a header holds a connection for ever, and a header of megabytes is collected in
+memory. Builds on the class of the pinned uvicorn; the tests of these limits are the alarm for its upgrades.
+
+A connection carries no timers: setting and cancelling four of them for every request costs more than looking over all
+connections twice a second, which is what the server does with `check_deadlines`.
+"""
+
+import asyncio
+import json
+import secrets
+import time
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Any, Final
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from app.api.intake import IS_CONNECTED
+
+MAX_HEADER_BYTES: Final = 32 * 1024
+HEADER_DEADLINE_S: Final = 10.0
+BODY_WINDOW_S: Final = 10.0
+MIN_BODY_BYTES_IN_WINDOW: Final = 10_000
+KEEP_ALIVE_S: Final = 65.0
+LINGER_S: Final = 2.0
+MAX_LEFTOVER_BYTES: Final = 1024 * 1024
+"""How much of a body that nobody wants is read to its end, so that its connection can be used again."""
+MAX_LINGER_BYTES: Final = 8 * 1024 * 1024
+REFUSED_PAUSE_S: Final = 0.08
+"""A caller whose body was refused unread is heard again after this long: many who try again at once would otherwise
+take the processor from those who were let in."""
+BODY_BUFFER_BYTES: Final = 256 * 1024
+"""A body up to this size wakes the application once, when it is complete."""
+
+
+class DrainingState(ServerState):
+    """What all connections of a server share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: the process is on its way out: every answer ends its connection
+        self.draining = False
+
+
+class _Phase(Enum):
+    """What a connection is waiting for."""
+
+    HEADERS = auto()
+    BODY = auto()
+    ANSWER = auto()
+    NEXT_REQUEST = auto()
+    END = auto()
+    """The answer is sent, the caller is still sending: what comes is thrown away until it notices."""
+
+
+def _problem(status: HTTPStatus) -> bytes:
+    """Write a whole answer: no application has seen the request, so the form of its errors is made here."""
+    body = json.dumps({"type": "about:blank", "title": status.phrase, "status": status.value}).encode()
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        "content-type: application/problem+json\r\n"
+        f"content-length: {len(body)}\r\n"
+        f"x-request-id: {secrets.token_hex(16)}\r\n"
+        "x-content-type-options: nosniff\r\n"
+        "cache-control: no-store\r\n"
+        "connection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    server_state: DrainingState
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._phase = _Phase.HEADERS
+        self._since_s = 0.0
+        self._header_bytes = 0
+        self._window_bytes = 0
+        self._lingered_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self._enter(_Phase.HEADERS)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, counting what belongs to headers; or throw away what comes after the answer."""
+        if self._phase is _Phase.END:
+            self._lingered_bytes += len(data)
+            if self._lingered_bytes > MAX_LINGER_BYTES:
+                self.transport.abort()
+            return
+        super().data_received(data)
+        if self._phase is _Phase.HEADERS:
+            self._header_bytes += len(data)
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """Wait for the rest of the headers."""
+        super().on_message_begin()
+        self._header_bytes = 0
+        self._enter(_Phase.HEADERS)
+
+    def on_headers_complete(self) -> None:
+        """Refuse headers that came in one piece and are too large, or name no host; else wait for the body."""
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADER_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            return
+        if self.parser.get_http_version() == "1.1" and not any(name == b"host" for name, _ in self.headers):
+            self._refuse(HTTPStatus.BAD_REQUEST)
+            return
+        self._window_bytes = 0
+        self._enter(_Phase.BODY)
+        super().on_headers_complete()
+        cycle = self.cycle
+        self.scope["state"][IS_CONNECTED] = lambda: not cycle.disconnected
+        if self.server_state.draining:
+            cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Collect a piece; the application is woken for large ones only, and at the end."""
+        if self.transport.is_closing() or self.cycle.response_complete:
+            return
+        self._window_bytes += len(body)
+        self.cycle.body += body
+        if len(self.cycle.body) >= BODY_BUFFER_BYTES:
+            self.flow.pause_reading()
+            self.cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        """Wait for nothing: the service is working, or has already answered."""
+        self._enter(_Phase.NEXT_REQUEST if self.cycle.response_complete else _Phase.ANSWER)
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, unless too much of this one is still to come."""
+        unread = self._phase is _Phase.BODY
+        super().on_response_complete()
+        self._unset_keepalive_if_required()
+        if unread and not self.transport.is_closing():
+            if self._leftover_bytes() > MAX_LEFTOVER_BYTES:
+                self._enter(_Phase.END)
+                self.transport.write_eof()
+            else:
+                self.flow.pause_reading()
+                self.loop.call_later(REFUSED_PAUSE_S, self._hear_again)
+        elif self._phase is _Phase.ANSWER:  # the caller may be sending the next request already
+            self._enter(_Phase.NEXT_REQUEST)
+
+    def _hear_again(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+
+    def check_deadlines(self, now_s: float) -> None:
+        """End the connection if its caller is too slow; the server asks twice a second.
+
+        Parameters
+        ----------
+        now_s
+            `time.monotonic()`.
+        """
+        waited_s = now_s - self._since_s
+        match self._phase:
+            case _Phase.HEADERS if waited_s > HEADER_DEADLINE_S:
+                self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+            case _Phase.BODY if waited_s > BODY_WINDOW_S:
+                # Where reading is paused the service is behind, not the caller.
+                if self._window_bytes < MIN_BODY_BYTES_IN_WINDOW and not self.flow.read_paused:
+                    self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+                self._window_bytes = 0
+                self._since_s = now_s
+            case _Phase.NEXT_REQUEST if waited_s > KEEP_ALIVE_S and self.cycle.response_complete:
+                self.transport.close()
+            case _Phase.END if waited_s > LINGER_S:
+                self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the base class passes its own text
+        """Refuse what is no HTTP."""
+        self.transport.write(_problem(HTTPStatus.BAD_REQUEST))
+        self.transport.close()
+
+    def _enter(self, phase: _Phase) -> None:
+        self._phase = phase
+        self._since_s = time.monotonic()
+
+    def _leftover_bytes(self) -> float:
+        """Return how much of a body may still come; of a chunked one nobody knows."""
+        for name, value in self.headers:
+            if name == b"content-length" and value.isdigit():
+                return int(value)
+        return float("inf")
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        if self.transport.is_closing():
+            return
+        # The base class sets the cycle with the first complete headers.
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            self.transport.write(_problem(status))
+        self.transport.close()

@@ -1,0 +1,40 @@
+"""The address the service listens on."""
+
+import socket
+from typing import Final
+
+import structlog
+
+from app.core.config import Settings
+
+log = structlog.get_logger(__name__)
+
+BACKLOG: Final = 2048
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not bound
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open a listening socket; port 0 takes a free one.
+
+    Raises
+    ------
+    OSError
+        The address is taken, or not ours.
+    """
+    family, *_, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+
+
+def service_url(listener: socket.socket, host: str) -> str:
+    """Return the address to type into a browser on this machine."""
+    port = listener.getsockname()[1]
+    shown = "localhost" if host in _EVERYWHERE else host
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def announce(listener: socket.socket, settings: Settings, model_version: str | None) -> None:
+    """Say where the service is and what it runs."""
+    url = service_url(listener, settings.host)
+    log.info("service_ready", url=url, docs=f"{url}/docs", model=model_version or "none")
+    for weakness in settings.weaknesses:
+        log.warning("insecure_setting", weakness=weakness)

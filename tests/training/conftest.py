@@ -1,3 +1,0 @@
-from tests.fixtures.tiny_model import model_copy, tiny_model
-
-__all__ = ["model_copy", "tiny_model"]
