@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -27,7 +28,6 @@ from app.ecg.record import ECGRecord
 from app.ecg.synthetic import synthesize
 from app.ml import artifact
 from app.ml.compiled import CompiledModel, compile_member
-from app.ml.unpickling import loads
 from model_training.sources import open_source
 
 BAR_MS: Final = 6.0
@@ -47,7 +47,7 @@ def main() -> int:
         started = time.perf_counter()
         version = artifact.load(options.model).version
         print(f"model {version}: checked, loaded, compiled and self-tested in {time.perf_counter() - started:.2f} s")
-        payload: Any = loads(options.model.read_bytes())
+        payload: Any = joblib.load(options.model)
         model = CompiledModel.from_payload(payload)
         records = _usable(_records(options.data, options.ecgs))
         for record in records[:WARM_UP]:

@@ -17,7 +17,6 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
 
 from app.core.constants import SUPERCLASSES
 from app.ecg.pipeline import PreparedECG
@@ -26,6 +25,7 @@ from app.ml.forest import CompiledBoosting, CompiledForest, Grove, MalformedTree
 from app.ml.members import Member, TreeMember
 from app.ml.net import PAYLOAD_KIND as NET_KIND
 from app.ml.net import WaveformNet
+from app.ml.stand_ins import is_booster, is_forest
 from app.ml.statements import PAYLOAD_KIND as STATEMENTS_KIND
 from app.ml.statements import StatementBoosting
 
@@ -76,11 +76,11 @@ def compile_member(fitted: Any) -> Member:
     CorruptArtifactError
         If it is no estimator of a kind that is served, or not fitted for the five classes.
     """
-    if isinstance(fitted, ExtraTreesClassifier):
+    if is_forest(fitted):
         if fitted.n_outputs_ < N_CLASSES:
             raise CorruptArtifactError("a forest does not answer for every class")
         return ForestMember(CompiledForest.from_sklearn(fitted, N_CLASSES))
-    if isinstance(fitted, list) and all(isinstance(one, HistGradientBoostingClassifier) for one in fitted):
+    if isinstance(fitted, list) and all(map(is_booster, fitted)):
         if len(fitted) != N_CLASSES:
             raise CorruptArtifactError("there is not one booster a class")
         return BoostingMember(CompiledBoosting.from_sklearn(fitted))

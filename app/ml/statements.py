@@ -9,11 +9,11 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from app.core.constants import SUPERCLASSES
 from app.ml.forest import CompiledBoosting, MalformedTreesError
 from app.ml.members import TreeMember
+from app.ml.stand_ins import is_booster
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.intp]
@@ -64,7 +64,7 @@ class StatementBoosting(TreeMember):
             If the payload is incomplete.
         """
         boosters, first_statement = payload.get("boosters"), payload.get("first_statement")
-        if not isinstance(boosters, list) or not all(isinstance(b, HistGradientBoostingClassifier) for b in boosters):
+        if not isinstance(boosters, list) or not all(map(is_booster, boosters)):
             raise MalformedTreesError("the boosters of the statements are no boosters")
         starts = np.asarray(first_statement, dtype=np.intp)
         if (

@@ -7,14 +7,13 @@ number of bytes; a file that names anything else is refused before it is built.
 import io
 import lzma
 import pickle
-import warnings
 from typing import Any, Final
 
 import joblib
 from joblib.numpy_pickle import NumpyUnpickler
-from sklearn.exceptions import InconsistentVersionWarning
 
 from app.ml.errors import ArtifactTooLargeError, CorruptArtifactError, ForbiddenContentError
+from app.ml.stand_ins import STAND_INS
 
 COMPRESSION: Final = ("xz", 6)
 MAX_UNPACKED_BYTES: Final = 512 * 1024 * 1024
@@ -32,20 +31,7 @@ ALLOWED: Final = frozenset(
         ("numpy.random._pickle", "__generator_ctor"),
         ("numpy.random.bit_generator", "SeedSequence"),
         ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"),
-        ("sklearn._loss._loss", "CyHalfBinomialLoss"),
-        ("sklearn._loss.link", "Interval"),
-        ("sklearn._loss.link", "LogitLink"),
-        ("sklearn._loss.loss", "HalfBinomialLoss"),
-        ("sklearn.ensemble._forest", "ExtraTreesClassifier"),
-        ("sklearn.ensemble._hist_gradient_boosting.binning", "_BinMapper"),
-        (
-            "sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
-            "HistGradientBoostingClassifier",
-        ),
-        ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"),
-        ("sklearn.preprocessing._label", "LabelEncoder"),
-        ("sklearn.tree._classes", "ExtraTreeClassifier"),
-        ("sklearn.tree._tree", "Tree"),
+        *STAND_INS,
     }
 )
 
@@ -54,7 +40,7 @@ class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is u
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
             raise ForbiddenContentError(f"the model file names {module}.{name}, which no model needs")
-        return super().find_class(module, name)
+        return STAND_INS.get((module, name)) or super().find_class(module, name)
 
 
 def dumps(payload: object) -> bytes:
@@ -65,7 +51,7 @@ def dumps(payload: object) -> bytes:
 
 
 def loads(data: bytes) -> object:
-    """Read what `dumps` wrote.
+    """Read what `dumps` wrote; estimators become stand-ins that hold what was stored of them.
 
     Raises
     ------
@@ -78,10 +64,7 @@ def loads(data: bytes) -> object:
     """
     unpickler = _RestrictedUnpickler("", io.BytesIO(_unpack(data)), ensure_native_byte_order=False)
     try:
-        with warnings.catch_warnings():
-            # Versions were compared with the manifest before; a patch release may differ.
-            warnings.simplefilter("ignore", InconsistentVersionWarning)
-            return unpickler.load()
+        return unpickler.load()
     except ForbiddenContentError:
         raise
     # A pickle machine fed with nonsense raises whatever the nonsense leads to.
