@@ -23,7 +23,7 @@ def read_patience(request: Request) -> Patience:
     Raises
     ------
     InvalidInput
-        The header with the caller's deadline holds no number of milliseconds.
+        The header with the caller's deadline holds no number of milliseconds, or a larger one than is kept to.
     """
     is_wanted = request.scope["state"].get(IS_CONNECTED, Patience().is_wanted)
     stated = request.headers.get(TIMEOUT_HEADER)
@@ -31,7 +31,10 @@ def read_patience(request: Request) -> Patience:
         return Patience(is_wanted=is_wanted)
     if not (stated.isascii() and stated.isdecimal() and len(stated) <= len(str(MAX_TIMEOUT_MS))):
         raise InvalidInput(errors=[FieldError(loc=("header", TIMEOUT_HEADER), type="integer_expected")])
-    timeout_ms = min(int(stated), MAX_TIMEOUT_MS)
+    timeout_ms = int(stated)
+    if timeout_ms > MAX_TIMEOUT_MS:
+        limit = {"limit": f"{MAX_TIMEOUT_MS}"}
+        raise InvalidInput(errors=[FieldError(loc=("header", TIMEOUT_HEADER), type="too_large", params=limit)])
     return Patience(deadline_s=time.perf_counter() + timeout_ms / 1000, is_wanted=is_wanted)
 
 

@@ -456,3 +456,14 @@ async def test_refuses_other_methods(client: httpx.AsyncClient, method: str) -> 
     assert response.status_code == 405
     assert response.headers["allow"] == "POST"
     assert response.json()["type"] == "/errors/method-not-allowed"
+
+
+@pytest.mark.parametrize(("stated", "status"), [("600000", 200), ("600001", 400), ("1e3", 400), ("-1", 400), ("", 400)])
+async def test_a_deadline_of_the_caller_is_kept_to_or_refused(
+    client: httpx.AsyncClient, request_with: Callable[..., bytes], stated: str, status: int
+) -> None:
+    headers = {**JSON, "X-Request-Timeout-Ms": stated}
+    response = await client.post("/forward", content=request_with(), headers=headers)
+    assert response.status_code == status
+    if status == 400:
+        assert response.json()["errors"][0]["loc"] == ["header", "x-request-timeout-ms"]

@@ -7,13 +7,13 @@ from app.api.errors import problem_responses
 from app.api.state import AppState
 from app.api.v2.addressing import NamePath, VersionPath, find_model
 from app.core.constants import OIP_PREFIX
-from app.core.exceptions import ModelNotLoaded, NotFound, Overloaded, ShuttingDown, StorageUnavailable
+from app.core.exceptions import InvalidInput, ModelNotLoaded, NotFound, Overloaded, ShuttingDown, StorageUnavailable
 from app.models.oip import ModelReady, ServerLive, ServerReady
 
 router = APIRouter(tags=["open inference protocol"])
 
 _NOT_READY = problem_responses(ModelNotLoaded, ShuttingDown, Overloaded, StorageUnavailable)
-_NO_MODEL = problem_responses(NotFound, ModelNotLoaded)
+_NO_MODEL = problem_responses(InvalidInput, NotFound, ModelNotLoaded)
 
 
 @router.get(f"{OIP_PREFIX}/health/live")

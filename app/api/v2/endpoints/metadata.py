@@ -8,7 +8,7 @@ from app.api.deps import StateDep
 from app.api.errors import problem_responses
 from app.api.v2.addressing import MODEL_NAME, NamePath, VersionPath, find_model
 from app.core.constants import OIP_PREFIX
-from app.core.exceptions import ModelNotLoaded, NotFound
+from app.core.exceptions import InvalidInput, ModelNotLoaded, NotFound
 from app.core.version import VERSION
 from app.models.oip import ModelMetadata, ServerMetadata
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["open inference protocol"])
 
 _SERVER: Final = "ecg-service"
 _PLATFORM: Final = "ecg-service_pickle"
-_NO_MODEL = problem_responses(NotFound, ModelNotLoaded)
+_NO_MODEL = problem_responses(InvalidInput, NotFound, ModelNotLoaded)
 
 
 @router.get(OIP_PREFIX)
