@@ -61,10 +61,16 @@ async def test_a_stop_tells_callers_that_their_connection_ends(
     assert (await crowd.disperse()).answers_that_close > 0
 
 
+async def test_a_stop_while_workers_still_load_is_no_slower(installation: Installation) -> None:
+    """The first worker answers; the others are told to stop before they were told to serve."""
+    service = installation.start(WORKERS="3", SHUTDOWN_TIMEOUT_S=str(GRACE_S))
+    assert await stop(service) < SLACK_S
+
+
 async def test_a_batch_under_way_is_finished_before_the_end(
     installation: Installation, bodies: Sequence[bytes]
 ) -> None:
-    service = installation.start(SHUTDOWN_TIMEOUT_S=str(GRACE_S))
+    service = installation.start(WORKERS="1", SHUTDOWN_TIMEOUT_S=str(GRACE_S))
     batch = b'{"samples": [' + b",".join(list(bodies) * 25) + b"]}"
     caller = Caller(service.port)
     answering = asyncio.create_task(caller.call("POST", "/api/v1/forward/batch", batch))
