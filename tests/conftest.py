@@ -24,6 +24,12 @@ pytest_plugins = [
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the fault tests be run for as long as it takes to believe them."""
+    parser.addoption("--faults-long", action="store_true", help="run the fault tests in their long form")
+
+
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
 

@@ -11,7 +11,7 @@ from app.api.deps import LanguageDep, StateDep
 from app.api.errors import problem_response, problem_responses, problem_type
 from app.api.vitals import MAX_LAG_S, has_room
 from app.core.constants import API_PREFIX
-from app.core.exceptions import NotFound, ServiceError, StorageUnavailable
+from app.core.exceptions import InvalidInput, NotFound, ServiceError, StorageUnavailable
 from app.core.messages import Language, describe_error
 from app.core.version import VERSION
 from app.models.schemas import FrontPage, LivenessAnswer, ProblemPage, ReadinessAnswer
@@ -62,7 +62,9 @@ async def list_problems(request: Request, language: LanguageDep) -> Response:
     return _html(language, "Errors", f"<ul>{items}</ul>")
 
 
-@router.get("/errors/{code}", tags=["about"], response_model=ProblemPage, responses=problem_responses(NotFound))
+@router.get(
+    "/errors/{code}", tags=["about"], response_model=ProblemPage, responses=problem_responses(InvalidInput, NotFound)
+)
 async def read_problem(request: Request, language: LanguageDep, code: Annotated[str, Path(max_length=64)]) -> Response:
     """Explain a kind of error; its address is the `type` of the answers."""
     error = _kinds_of_errors().get(code)

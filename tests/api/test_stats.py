@@ -86,7 +86,9 @@ class TestSummarises:
         assert await read(client, admin_headers, until="2020-01-01T00:00:00Z") == EMPTY
         assert await read(client, admin_headers, since="2999-01-01T00:00:00+03:00") == EMPTY
 
-    @pytest.mark.parametrize("value", ["yesterday", "2026-13-01T00:00:00", "", "NaN", "9" * 5000])
+    @pytest.mark.parametrize(
+        "value", ["yesterday", "2026-13-01T00:00:00", "", "NaN", "9" * 5000, "0.5", "-1", "1e9", "1700000000"]
+    )
     async def test_refuses_what_is_no_moment(
         self, client: httpx.AsyncClient, admin_headers: Headers, value: str
     ) -> None:

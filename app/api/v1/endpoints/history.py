@@ -1,10 +1,12 @@
 """What was asked before."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from app.api.deps import AdminDep, HistoryDep, HistoryReaderDep, LanguageDep
 from app.api.errors import problem_responses
@@ -16,6 +18,14 @@ from app.models.schemas import HistoryAnswer, HistoryDeleted, StatsAnswer
 router = APIRouter(tags=["history"])
 
 MAX_OFFSET = 2**63 - 1
+_NUMBER = re.compile(r"\s*[+-]?[\d.]+(e[+-]?\d+)?\s*", re.IGNORECASE)
+
+
+def _not_a_number(value: object) -> object:
+    """Refuse 0.5, which would be taken as half a second after 1970: who writes it means something else."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        raise PydanticCustomError("datetime_parsing", "a date and time is expected")
+    return value
 
 
 def _as_utc(moment: datetime) -> datetime:
@@ -26,7 +36,7 @@ def _as_utc(moment: datetime) -> datetime:
         raise ValueError("beyond the calendar") from None
 
 
-Moment = Annotated[datetime, AfterValidator(_as_utc)]
+Moment = Annotated[datetime, BeforeValidator(_not_a_number), AfterValidator(_as_utc)]
 
 
 @router.get("/history", responses=problem_responses(InvalidInput, NotAuthenticated, AdminRequired, StorageUnavailable))
