@@ -29,10 +29,9 @@ Axis = Annotated[HeartAxis, Field(description="heart axis; `NO_DATA` when unknow
 _STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
-class KnownPatient(BaseModel):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownPatient:
     """The patient's fields of a request, as far as they were right."""
-
-    model_config = ConfigDict(frozen=True)
 
     age: float | None = None
     sex: int | None = None

@@ -90,6 +90,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_bytes = 0
         self._window_bytes = 0
         self._lingered_bytes = 0
+        self._pieces: list[bytes] = []
+        self._pieces_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """Wait for the first request."""
@@ -136,14 +138,16 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing() or self.cycle.response_complete:
             return
         self._window_bytes += len(body)
-        self.cycle.body += body
-        if len(self.cycle.body) >= BODY_BUFFER_BYTES:
+        self._pieces_bytes += len(body)
+        self._pieces.append(body)
+        if self._pieces_bytes >= BODY_BUFFER_BYTES:
             self.flow.pause_reading()
-            self.cycle.message_event.set()
+            self._hand_over()
 
     def on_message_complete(self) -> None:
         """Wait for nothing: the service is working, or has already answered."""
         self._enter(_Phase.NEXT_REQUEST if self.cycle.response_complete else _Phase.ANSWER)
+        self._hand_over()
         if not self.transport.is_closing():
             super().on_message_complete()
 
@@ -193,6 +197,13 @@ class GuardedProtocol(HttpToolsProtocol):
         """Refuse what is no HTTP."""
         self.transport.write(_problem(HTTPStatus.BAD_REQUEST))
         self.transport.close()
+
+    def _hand_over(self) -> None:
+        """Give the application what was collected, copied once; the base class would copy every piece three times."""
+        pieces = [bytes(self.cycle.body), *self._pieces] if self.cycle.body else self._pieces
+        self.cycle.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)  # type: ignore[assignment]  # only read
+        self._pieces, self._pieces_bytes = [], 0
+        self.cycle.message_event.set()
 
     def _enter(self, phase: _Phase) -> None:
         self._phase = phase

@@ -1,5 +1,6 @@
 """The address the service listens on."""
 
+import logging
 import socket
 from typing import Final
 
@@ -34,6 +35,9 @@ def service_url(listener: socket.socket, host: str) -> str:
 
 def announce(listener: socket.socket, settings: Settings, model_version: str | None) -> None:
     """Say where the service is and what it runs."""
+    bound_host, port, *_ = listener.getsockname()
+    # The line that everybody who runs such services looks for.
+    logging.getLogger("uvicorn.error").info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", bound_host, port)
     url = service_url(listener, settings.host)
     log.info("service_ready", url=url, docs=f"{url}/docs", model=model_version or "none")
     for weakness in settings.weaknesses:

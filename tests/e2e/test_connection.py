@@ -1,8 +1,11 @@
 """The edge: what a connection may do to a real server."""
 
+import asyncio
+import concurrent.futures
 import contextlib
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -182,3 +185,44 @@ def test_stops_by_finishing_what_it_began(serve: Serve) -> None:
         assert answer.result().status_code == 200
     with pytest.raises(OSError), socket.create_connection(("127.0.0.1", live.port), timeout=1):  # noqa: PT011
         pass
+
+
+class TestCallersWhoHangUp:
+    def test_are_not_computed_for_and_are_written_down(self, serve: Serve) -> None:
+        live = serve()
+        body = encode(make_request(make_signal()[:2500:5], sampling_rate_hz=100))
+        head = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        engine = live.app.state.service.engine
+        release = threading.Event()
+        waiting = _block(live, release)
+        caller = live.connect()
+        caller.sendall(FORWARD + head + body)
+        _until(lambda: engine.admitted == 2)
+        caller.close()
+        time.sleep(0.2)  # for the news to reach the server
+        release.set()
+        waiting.result(30)
+        _until(lambda: engine.admitted == 0)
+        _until(lambda: httpx.get(f"{live.url}/api/v1/history").json()["total"] == 1)
+        (record,) = httpx.get(f"{live.url}/api/v1/history").json()["records"]
+        assert (record["status_code"], record["success"], record["predicted_class_name"]) == (499, False, None)
+
+
+def _block(live: LiveApp, release: threading.Event) -> "concurrent.futures.Future[None]":
+    """Keep the compute thread busy until released."""
+    state = live.app.state.service
+
+    async def wait() -> None:
+        with state.engine.admit() as desk:
+            await desk.run(release.wait)
+
+    future = asyncio.run_coroutine_threadsafe(wait(), live.loop)
+    _until(lambda: state.engine.admitted == 1)
+    return future
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)

@@ -1,16 +1,20 @@
 """Checking what stands beside a signal."""
 
+import dataclasses
 from collections.abc import Mapping
-from typing import TypeVar
+from operator import attrgetter
+from typing import Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.api.faults import faults_from_pydantic
 from app.core.exceptions import FieldError
 from app.ecg.record import LEADS, NO_HEART_AXIS, ECGRecord, FloatArray, Patient
 from app.models.ecg import ECGFields, KnownPatient
 
-PATIENT_FIELDS = tuple(KnownPatient.model_fields)
+PATIENT_FIELDS: Final = tuple(field.name for field in dataclasses.fields(KnownPatient))
+_READ_PATIENT: Final = attrgetter(*PATIENT_FIELDS)
+_KNOWN_PATIENT: Final = TypeAdapter(KnownPatient)
 
 Fields = TypeVar("Fields", bound=BaseModel)
 
@@ -46,8 +50,8 @@ def check_fields(
         errors = error.errors(include_url=False, include_input=False)
         wrong = {item["loc"][0] for item in errors if item["loc"]}
         right = {name: values[name] for name in PATIENT_FIELDS if name in values and name not in wrong}
-        return None, KnownPatient.model_validate(right), faults_from_pydantic(errors, loc)
-    return fields, KnownPatient.model_construct(**{name: getattr(fields, name) for name in PATIENT_FIELDS}), ()
+        return None, _KNOWN_PATIENT.validate_python(right), faults_from_pydantic(errors, loc)
+    return fields, KnownPatient(**dict(zip(PATIENT_FIELDS, _READ_PATIENT(fields), strict=True))), ()
 
 
 def make_patient(fields: ECGFields | KnownPatient) -> Patient:
