@@ -140,7 +140,7 @@ async def _lifespan(
     async with AsyncExitStack() as opened:
         engine = Engine(settings.compute_queue_size, settings.compute_max_wait_s)
         opened.callback(engine.close)
-        database = await _open_database(settings, more_is_coming=lambda: engine.admitted > 0)
+        database = await _open_database(settings, more_is_coming=lambda: engine.admitted > 1)
         opened.push_async_callback(database.close)
         models = ModelRegistry(await asyncio.to_thread(_load, load_model, settings.model_file))
         history = HistoryService(HistoryRepository(database))

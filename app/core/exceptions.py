@@ -146,10 +146,13 @@ class MethodNotAllowed(ServiceError):
 
 
 class BodyTooLarge(ServiceError):
-    """The body passes the size cap."""
+    """The body passes the size cap; nobody reads the rest of it."""
 
     status = 413
     code = "body-too-large"
+
+    def __init__(self, message: str | None = None, /, **params: object) -> None:
+        super().__init__(message, errors=(), headers={"Connection": "close"}, **params)
 
 
 class UnsupportedContentType(ServiceError):

@@ -14,9 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, ParamSpec, Self, TypeVar
 
-from sqlalchemy import Table
+from sqlalchemy import Double, Table
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.types import TypeEngine
 
 from app.database.engines import SQLITE_BUSY_TIMEOUT_MS, file_identity, file_is_gone, open_sqlite
 from app.database.failures import is_outage
@@ -45,27 +46,36 @@ class SqliteInsert:
         return cls(
             statement=statement,
             parameters=[
-                [_bound(row[column], bind) for column, bind in zip(columns, binds, strict=True)] for row in rows
+                [
+                    row[column] if bind is None else _bound(row[column], bind)
+                    for column, bind in zip(columns, binds, strict=True)
+                ]
+                for row in rows
             ],
         )
 
 
-def _bound(value: object, bind: _Bind | None) -> object:
+def _bound(value: object, bind: _Bind) -> object:
     """Return a value as its column's type gives it to the driver, which asks a stopwatch itself."""
-    return value if bind is None or isinstance(value, Stopwatch) else bind(value)
+    return value if isinstance(value, Stopwatch) else bind(value)
 
 
 @cache
 def _insert_into(table: Table, columns: tuple[str, ...]) -> tuple[str, tuple[_Bind | None, ...]]:
     """Return the statement, and what each column's type does to a value on its way in."""
     statement = table.insert().compile(dialect=_DIALECT, column_keys=list(columns))
-    binds = {name: table.c[name].type.dialect_impl(_DIALECT).bind_processor(_DIALECT) for name in columns}
+    binds = {name: _binding(table.c[name].type) for name in columns}
     # The compiler puts the columns in the table's order; keep the caller's.
     order = statement.positiontup or []
     if order != list(columns):
         message = "rows must name their columns in the table's order"
         raise ValueError(message)
     return str(statement), tuple(binds[name] for name in columns)
+
+
+def _binding(kind: TypeEngine[Any]) -> _Bind | None:
+    """Return what a type does to a value; a float needs nothing, and there are many of them in a row."""
+    return None if isinstance(kind, Double) else kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
 
 
 class SqliteRows:

@@ -24,7 +24,7 @@ from app.database.stopwatch import stop_watches
 
 BATCH_LIMIT: Final = 64
 WAITING_LIMIT: Final = 1_024
-GATHERING_STEPS: Final = 3
+GATHERING_STEPS: Final = 10
 GATHERING_STEP_S: Final = 0.002
 
 ReadSession = NewType("ReadSession", AsyncSession)
@@ -128,7 +128,10 @@ class GroupCommit:
         self._queue.append(waiting)
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain(), name="group-commit")
-        return await waiting.outcome
+        try:
+            return await waiting.outcome
+        finally:
+            del waiting  # an error that it holds is raised from this frame: a ring that keeps all frames above
 
     async def _drain(self) -> None:
         try:

@@ -144,7 +144,10 @@ class Desk:
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[R] = loop.create_future()
         self._jobs.put(_Job(outcome, lambda: function(*args, **kwargs), self._patience, self._max_wait_s))
-        return await outcome
+        try:
+            return await outcome
+        finally:
+            del outcome  # an error that it holds is raised from this frame: a ring that keeps all frames above
 
 
 class _Job:

@@ -324,6 +324,7 @@ def _first_refusal(cases: Sequence[_Case]) -> InvalidInput | None:
 
 def _result(case: _Case, classifier: Classifier) -> Prediction:
     if case.error is not None or case.classification is None or case.prepared is None:
+        case.prepared = None  # the error's frames hold the case, and need no arrays
         raise case.error or ProcessingFailed()
     return Prediction(
         classification=case.classification, prepared=case.prepared, model=classifier, timing_ms=case.timing_ms

@@ -26,6 +26,7 @@ HEADER_DEADLINE_S: Final = 10.0
 BODY_WINDOW_S: Final = 10.0
 MIN_BODY_BYTES_IN_WINDOW: Final = 10_000
 KEEP_ALIVE_S: Final = 65.0
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
 LINGER_S: Final = 2.0
 MAX_LEFTOVER_BYTES: Final = 1024 * 1024
 """How much of a body that nobody wants is read to its end, so that its connection can be used again."""
@@ -33,7 +34,7 @@ MAX_LINGER_BYTES: Final = 8 * 1024 * 1024
 REFUSED_PAUSE_S: Final = 0.08
 """A caller whose body was refused unread is heard again after this long: many who try again at once would otherwise
 take the processor from those who were let in."""
-BODY_BUFFER_BYTES: Final = 256 * 1024
+BODY_BUFFER_BYTES: Final = 512 * 1024
 """A body up to this size wakes the application once, when it is complete."""
 
 
@@ -55,6 +56,25 @@ class _Phase(Enum):
     NEXT_REQUEST = auto()
     END = auto()
     """The answer is sent, the caller is still sending: what comes is thrown away until it notices."""
+
+
+class _AnswerTransport:
+    """What an answer is written to. The base class closes it where the connection is to end, read or not."""
+
+    def __init__(self, protocol: "GuardedProtocol") -> None:
+        self._protocol = protocol
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+        self._protocol.transport.write(data)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._protocol.end_after_answer()
+
+    def is_closing(self) -> bool:
+        """Whether it has ended."""
+        return self._protocol.transport.is_closing()
 
 
 def _problem(status: HTTPStatus) -> bytes:
@@ -92,11 +112,19 @@ class GuardedProtocol(HttpToolsProtocol):
         self._lingered_bytes = 0
         self._pieces: list[bytes] = []
         self._pieces_bytes = 0
+        # Does not hold the protocol, which holds the request: that would be a ring that only the collector frees.
+        gone = self._gone = [False]
+        self._is_connected = lambda: not gone[0]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """Wait for the first request."""
         super().connection_made(transport)
         self._enter(_Phase.HEADERS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let whoever works for the caller know."""
+        self._gone[0] = True
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse, counting what belongs to headers; or throw away what comes after the answer."""
@@ -117,21 +145,32 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_bytes = 0
         self._enter(_Phase.HEADERS)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what comes behind a body is thrown away, for it would pass for one that came before."""
+        if self._phase is _Phase.HEADERS:
+            super().on_header(name, value)
+            return
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > MAX_HEADER_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
     def on_headers_complete(self) -> None:
         """Refuse headers that came in one piece and are too large, or name no host; else wait for the body."""
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADER_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             return
-        if self.parser.get_http_version() == "1.1" and not any(name == b"host" for name, _ in self.headers):
+        version = self.parser.get_http_version()
+        n_hosts = sum(name == b"host" for name, _ in self.headers)
+        if version not in _VERSIONS or n_hosts > 1 or (version == "1.1" and not n_hosts):
             self._refuse(HTTPStatus.BAD_REQUEST)
             return
         self._window_bytes = 0
         self._enter(_Phase.BODY)
         super().on_headers_complete()
-        cycle = self.cycle
-        self.scope["state"][IS_CONNECTED] = lambda: not cycle.disconnected
+        self.cycle.transport = _AnswerTransport(self)  # type: ignore[assignment]  # what an answer needs of one
+        self.scope["state"][IS_CONNECTED] = self._is_connected
         if self.server_state.draining:
-            cycle.keep_alive = False
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Collect a piece; the application is woken for large ones only, and at the end."""
@@ -158,13 +197,23 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if unread and not self.transport.is_closing():
             if self._leftover_bytes() > MAX_LEFTOVER_BYTES:
-                self._enter(_Phase.END)
-                self.transport.write_eof()
+                self.end_after_answer()
             else:
                 self.flow.pause_reading()
                 self.loop.call_later(REFUSED_PAUSE_S, self._hear_again)
         elif self._phase is _Phase.ANSWER:  # the caller may be sending the next request already
             self._enter(_Phase.NEXT_REQUEST)
+
+    def end_after_answer(self) -> None:
+        """End the connection; where the caller is still sending, not before it had time to see the answer.
+
+        To close at once would reset it, and what has not been read by then is lost on the way.
+        """
+        if self._phase is _Phase.BODY:
+            self._enter(_Phase.END)
+            self.transport.write_eof()
+        elif self._phase is not _Phase.END:
+            self.transport.close()
 
     def _hear_again(self) -> None:
         if not self.transport.is_closing():

@@ -11,6 +11,7 @@ from app.core.config import Settings
 log = structlog.get_logger(__name__)
 
 BACKLOG: Final = 2048
+RECEIVE_BUFFER_BYTES: Final = 1024 * 1024
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not bound
 
 
@@ -23,7 +24,10 @@ def listen(host: str, port: int) -> socket.socket:
         The address is taken, or not ours.
     """
     family, *_, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    # Accepted connections inherit it: a whole ECG arrives while the interpreter is busy, and is read at once.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    return listener
 
 
 def service_url(listener: socket.socket, host: str) -> str:

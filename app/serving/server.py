@@ -138,7 +138,10 @@ class Server(uvicorn.Server):
         if self.lifespan.should_exit:
             sys.exit(_FAILED_TO_START)
         state: AppState = self._app.state.service
+        self.started = True  # from here on there is something to shut down
         await self._on_loaded(state)
+        if self.should_exit:
+            return
         sockets_here = self._shared_sockets or self._open_sockets()
         self._acceptor = Acceptor(
             sockets_here,
@@ -148,17 +151,16 @@ class Server(uvicorn.Server):
         )
         self._acceptor.start()
         self._check_deadlines()
-        self.started = True
         if self._shared_sockets is None:
             announce(sockets_here[0], self._settings, state.models.version)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - as above
         """Finish what callers began; see `Settings.shutdown_delay_s` for the order."""
         self._start_draining()
-        if self._stop_signal == signal.SIGTERM:
-            # Whoever sends us callers needs a moment to see that we are not ready; every answer ends its connection.
-            await asyncio.sleep(self._settings.shutdown_delay_s)
         if self._acceptor is not None:
+            if self._stop_signal == signal.SIGTERM:
+                # Whoever sends callers here needs a moment to see that it should not; answers end their connections.
+                await asyncio.sleep(self._settings.shutdown_delay_s)
             await self._acceptor.stop()
         await super().shutdown()
         if self._watch is not None:

@@ -12,7 +12,7 @@ _M_TOP_PAD: Final = -2
 _M_MMAP_THRESHOLD: Final = -3
 _LARGEST_ARRAY_BYTES: Final = 32 * 1024 * 1024
 _KEPT_FREE_BYTES: Final = 64 * 1024 * 1024
-_YOUNG_OBJECTS: Final = 50_000
+_YOUNG_OBJECTS: Final = 5_000
 
 
 def tune_for_serving() -> None:
@@ -25,7 +25,8 @@ def tune_for_serving() -> None:
 def _freeze_what_is_loaded() -> None:
     """Take everything that was loaded out of the garbage collector's rounds, and make these rarer.
 
-    A request leaves hardly any cycles, but every round would look through the model and the libraries.
+    A request leaves hardly any cycles, but every round would look through the model and the libraries. Not too rare:
+    what an error's frames hold waits for a round.
     """
     gc.collect()
     gc.freeze()

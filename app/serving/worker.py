@@ -7,6 +7,7 @@ import threading
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -38,6 +39,8 @@ from app.serving.server import Server
 from app.serving.tuning import tune_for_serving
 
 log = structlog.get_logger(__name__)
+
+SIGNAL_CHECK_S: Final = 0.2
 
 
 def serve_alone(settings: Settings) -> int:
@@ -103,8 +106,11 @@ class Worker:
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._listen, args=(state, loop), name="supervisor", daemon=True).start()
         self._say(Loaded(state.models.version))
-        await self._may_serve.wait()
-        self._beat()
+        while not (self._may_serve.is_set() or self._server.should_exit):  # a signal sets no event
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._may_serve.wait(), SIGNAL_CHECK_S)
+        if not self._server.should_exit:
+            self._beat()
 
     def _beat(self) -> None:
         self._post.siblings.board.beat(self._post.slot)

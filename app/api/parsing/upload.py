@@ -16,7 +16,7 @@ _JOINED_BYTES: Final = 2**20
 _PLAIN_QUERY: Final = re.compile(rb"\w+=[\w.,-]*(?:&\w+=[\w.,-]*)*", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Upload:
     """A body and what came with it.
 
@@ -81,6 +81,7 @@ class BodyBudget:
             if int(declared) > self._left:
                 raise Overloaded
         body = _Pieces()
+        upload = Upload(b"", query, request.headers, max_bytes)
         taken = 0
         try:
             while True:
@@ -94,11 +95,13 @@ class BodyBudget:
                 body.add(chunk)
                 if not message.get("more_body", False):
                     break
-            whole = body.joined()
+            upload.body = body.joined()
+            body = _Pieces()
             if content_encoding(request.headers) in GZIP:
-                taken += self._take(inflated_size(whole, max_bytes))
-            yield Upload(whole, query, request.headers, max_bytes)
+                taken += self._take(inflated_size(upload.body, max_bytes))
+            yield upload
         finally:
+            upload.body = b""  # whatever still holds the upload, an error's frames for one, holds no body
             self._left += taken
 
     def _take(self, n_bytes: int) -> int:
