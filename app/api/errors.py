@@ -48,14 +48,15 @@ def problem_response(error: ServiceError, connection: HTTPConnection) -> JSONRes
     """Write an error in the caller's language."""
     language = request_language(connection)
     return JSONResponse(
-        _body(error, language, connection.scope["path"]),
+        problem_body(error, language, connection.scope["path"]),
         status_code=error.status,
         headers={**error.headers, "Content-Language": language, "Vary": "Accept-Language"},
         media_type=MEDIA_TYPE,
     )
 
 
-def _body(error: ServiceError, language: Language, path: str) -> dict[str, Any]:
+def problem_body(error: ServiceError, language: Language, path: str) -> dict[str, Any]:
+    """Return the members of a problem (RFC 9457)."""
     text = describe_error(error.code)
     body: dict[str, Any] = {
         "type": problem_type(error.code),

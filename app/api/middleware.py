@@ -8,7 +8,7 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import structlog
@@ -39,7 +39,9 @@ SECURITY_HEADERS: Final = {
 }
 """On every answer, unless the endpoint says otherwise: almost everything here is about a patient."""
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
-_ENCODED_HEADERS: Final = tuple((name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items())
+ENCODED_SECURITY_HEADERS: Final = tuple(
+    (name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
+)
 
 
 class RequestContext:
@@ -55,7 +57,7 @@ class RequestContext:
             return
         started_s = time.perf_counter()
         state = scope.setdefault("state", {})
-        state["request_id"] = request_id = _choose_id(_offered_id(scope))
+        state["request_id"] = request_id = choose_request_id(scope["headers"])
         timings: dict[str, float] = {}
         state["timings"] = timings
         status = _SERVER_ERROR
@@ -70,7 +72,7 @@ class RequestContext:
                     *given,
                     (b"x-request-id", request_id.encode()),
                     (b"server-timing", _server_timing(timings, started_s).encode()),
-                    *(field for field in _ENCODED_HEADERS if field[0] not in names),
+                    *(field for field in ENCODED_SECURITY_HEADERS if field[0] not in names),
                     *([_HSTS] if scope.get("scheme") == "https" else ()),
                 ]
             await send(message)
@@ -175,15 +177,9 @@ class LimitBodies:
         return path in self._exempt or path.startswith(self._exempt_below)
 
 
-def _offered_id(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            return bytes(value)
-    return b""
-
-
-def _choose_id(offered: bytes) -> str:
+def choose_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Return the caller's id if it is a sane one, else a new one: it must be unique, but need not be secret."""
+    offered = next((value for name, value in headers if name == b"x-request-id"), b"")
     if _SANE_ID.fullmatch(offered):
         return offered.decode("ascii")
     return f"{random.getrandbits(128):032x}"

@@ -11,6 +11,7 @@ import asyncio
 import json
 import secrets
 import time
+from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, Final
@@ -45,6 +46,8 @@ class DrainingState(ServerState):
         super().__init__()
         #: the process is on its way out: every answer ends its connection
         self.draining = False
+        #: gives the answer to a request that is turned away on its headers alone: method, target, headers
+        self.refuse_early: Callable[[bytes, bytes, list[tuple[bytes, bytes]]], bytes | None] | None = None
 
 
 class _Phase(Enum):
@@ -110,6 +113,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_bytes = 0
         self._window_bytes = 0
         self._lingered_bytes = 0
+        self._is_refused = False
         self._pieces: list[bytes] = []
         self._pieces_bytes = 0
         # Does not hold the protocol, which holds the request: that would be a ring that only the collector frees.
@@ -166,6 +170,8 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._window_bytes = 0
         self._enter(_Phase.BODY)
+        if self._refuse_early():
+            return
         super().on_headers_complete()
         self.cycle.transport = _AnswerTransport(self)  # type: ignore[assignment]  # what an answer needs of one
         self.scope["state"][IS_CONNECTED] = self._is_connected
@@ -174,9 +180,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Collect a piece; the application is woken for large ones only, and at the end."""
-        if self.transport.is_closing() or self.cycle.response_complete:
-            return
         self._window_bytes += len(body)
+        if self._is_refused or self.transport.is_closing() or self.cycle.response_complete:
+            return
         self._pieces_bytes += len(body)
         self._pieces.append(body)
         if self._pieces_bytes >= BODY_BUFFER_BYTES:
@@ -185,6 +191,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Wait for nothing: the service is working, or has already answered."""
+        if self._is_refused:
+            self._is_refused = False
+            self._enter(_Phase.NEXT_REQUEST)
+            return
         self._enter(_Phase.NEXT_REQUEST if self.cycle.response_complete else _Phase.ANSWER)
         self._hand_over()
         if not self.transport.is_closing():
@@ -199,8 +209,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if self._leftover_bytes() > MAX_LEFTOVER_BYTES:
                 self.end_after_answer()
             else:
-                self.flow.pause_reading()
-                self.loop.call_later(REFUSED_PAUSE_S, self._hear_again)
+                self._pause()
         elif self._phase is _Phase.ANSWER:  # the caller may be sending the next request already
             self._enter(_Phase.NEXT_REQUEST)
 
@@ -214,6 +223,25 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.write_eof()
         elif self._phase is not _Phase.END:
             self.transport.close()
+
+    def _refuse_early(self) -> bool:
+        """Answer a request that is turned away on its headers alone; leave all but the plainest to the usual way."""
+        refuse = self.server_state.refuse_early
+        last: RequestResponseCycle | None = self.cycle  # the base class sets it with the first complete headers
+        is_first = last is None or last.response_complete  # else its answer would overtake another
+        if refuse is None or not is_first or self.expect_100_continue or not self.parser.should_keep_alive():
+            return False
+        answer = None if self.server_state.draining else refuse(self.parser.get_method(), self.url, self.headers)
+        if answer is None or self._leftover_bytes() > MAX_LEFTOVER_BYTES:
+            return False
+        self.transport.write(answer)
+        self._is_refused = True
+        self._pause()
+        return True
+
+    def _pause(self) -> None:
+        self.flow.pause_reading()
+        self.loop.call_later(REFUSED_PAUSE_S, self._hear_again)
 
     def _hear_again(self) -> None:
         if not self.transport.is_closing():

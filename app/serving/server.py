@@ -13,7 +13,9 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.early_refusal import EarlyRefusals
 from app.api.state import AppState
+from app.application import DIRECT_ROUTES
 from app.core.config import Settings
 from app.core.starting import StartRefused, tell_refusal
 from app.serving.acceptor import Acceptor
@@ -138,6 +140,8 @@ class Server(uvicorn.Server):
         if self.lifespan.should_exit:
             sys.exit(_FAILED_TO_START)
         state: AppState = self._app.state.service
+        paths = [path for method, path in DIRECT_ROUTES if method == "POST"]
+        self.server_state.refuse_early = EarlyRefusals(state.engine, paths).answer
         self.started = True  # from here on there is something to shut down
         await self._on_loaded(state)
         if self.should_exit:

@@ -5,8 +5,6 @@ import gc
 import sys
 from typing import Final
 
-SWITCH_INTERVAL_S: Final = 0.001
-"""How long the event loop waits for the compute thread to let go of the interpreter; five times as long by default."""
 _M_TRIM_THRESHOLD: Final = -1
 _M_TOP_PAD: Final = -2
 _M_MMAP_THRESHOLD: Final = -3
@@ -17,7 +15,6 @@ _YOUNG_OBJECTS: Final = 5_000
 
 def tune_for_serving() -> None:
     """Set what suits a process that has loaded everything and will serve from now on."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     _freeze_what_is_loaded()
     _keep_freed_memory()
 

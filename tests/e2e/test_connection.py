@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -226,3 +226,41 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
+
+
+class TestEarlyRefusals:
+    """What is refused on its headers alone looks like every other refusal."""
+
+    @pytest.fixture
+    def full(self, serve: Serve) -> Iterator[LiveApp]:
+        live = serve(compute_queue_size=1)
+        release = threading.Event()
+        waiting = _block(live, release)
+        yield live
+        release.set()
+        waiting.result(30)
+
+    @pytest.mark.parametrize("path", ["/api/v1/forward", "/api/v1/forward/batch", "/v2/models/ecg/infer"])
+    @pytest.mark.parametrize("language", ["ru", "en"])
+    def test_are_what_the_application_would_have_said(self, full: LiveApp, path: str, language: str) -> None:
+        headers = {**JSON, "Accept-Language": language, "X-Request-ID": "mine"}
+        with httpx.Client(base_url=full.url, headers=headers) as client:
+            early = client.post(f"{path}?details=true", content=b"x" * 300_000)
+            usual = client.post(path, content=b"x" * 300_000, headers={"Origin": "https://page.example"})
+            health = client.get("/api/v1/health")
+        assert (early.status_code, early.json()) == (usual.status_code, usual.json())
+        assert early.json()["status"] == 503
+        assert {*usual.headers} - {"date"} == {*early.headers}
+        fixed = {*early.headers} - {"server-timing", "date"}
+        assert {name: early.headers[name] for name in fixed} == {name: usual.headers[name] for name in fixed}
+        assert health.status_code == 200  # on the connection whose body nobody wanted
+
+    def test_are_not_given_while_there_is_room(self, serve: Serve) -> None:
+        live = serve(compute_queue_size=1)
+        assert httpx.post(f"{live.url}/api/v1/forward", content=b"{}", headers=JSON).status_code == 400
+
+    def test_leave_the_order_of_answers_as_it_was(self, full: LiveApp) -> None:
+        forward = FORWARD + b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+        last = HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        answers = full.exchange(HEALTH + forward + last)
+        assert [int(part[1:4]) for part in answers.split(b"HTTP/1.1")[1:]] == [200, 503, 200]
