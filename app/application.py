@@ -31,7 +31,7 @@ from app.api.vitals import LoopWatch
 from app.core.board import WorkerBoard
 from app.core.caller_limits import CallerLimits
 from app.core.config import Settings
-from app.core.constants import API_PREFIX, OIP_PREFIX, Role
+from app.core.constants import API_PREFIX, OIP_PREFIX, PROBES, Role
 from app.core.security import PasswordHasher, TokenSigner, credential_version
 from app.core.siblings import Siblings
 from app.core.starting import StartRefused
@@ -58,13 +58,6 @@ DIRECT_ROUTES: Final[Mapping[tuple[str, str], Handler]] = MappingProxyType(
         ("POST", f"{API_PREFIX}/forward/batch"): prediction.forward_batch,
         ("POST", f"{OIP_PREFIX}/models/{MODEL_NAME}/infer"): inference.infer_directly,
     }
-)
-PROBES: Final = (
-    "/health/live",
-    "/health/ready",
-    f"{API_PREFIX}/health",
-    f"{OIP_PREFIX}/health/live",
-    f"{OIP_PREFIX}/health/ready",
 )
 
 LoadModel = Callable[[Path], Classifier]

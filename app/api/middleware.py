@@ -18,14 +18,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.direct import ROUTE_TEMPLATE
 from app.api.errors import problem_response
-from app.core.constants import API_PREFIX
+from app.core.constants import API_PREFIX, PROBES
 from app.core.exceptions import BodyTooLarge, InternalError, ShuttingDown
 from app.core.logging import code_places
 
 log = structlog.get_logger(__name__)
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_QUIET: Final = frozenset({"/health/live", "/health/ready", f"{API_PREFIX}/health"})
 _SERVER_ERROR: Final = 500
 
 SECURITY_HEADERS: Final = {
@@ -193,7 +192,7 @@ def _server_timing(timings: dict[str, float], started_s: float) -> str:
 def _log_request(scope: Scope, status: int, started_s: float) -> None:
     """Write the access log: the route's template, never the path or the query, which a caller fills."""
     route = _route_template(scope)
-    write = log.debug if route in _QUIET else log.info
+    write = log.debug if route in PROBES else log.info
     write(
         "request",
         method=scope["method"],

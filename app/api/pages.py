@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from app.api.deps import LanguageDep, StateDep
 from app.api.errors import problem_response, problem_responses, problem_type
-from app.api.vitals import MAX_LAG_S, has_room
+from app.api.readiness import check_readiness
 from app.core.constants import API_PREFIX
 from app.core.exceptions import InvalidInput, NotFound, ServiceError, StorageUnavailable
 from app.core.messages import Language, describe_error
@@ -89,28 +89,12 @@ async def read_readiness(state: StateDep, response: Response) -> ReadinessAnswer
     A model that passed its self-test, a database that takes a write, room on the disk, room in the queue, an event loop
     that keeps up, every process of the service alive, and none of it on its way out.
     """
-    checks = {
-        "model_loaded": state.models.current is not None,
-        "database_writable": await _can_write(state),
-        "disk_has_room": has_room(state.database.file, state.settings.min_free_disk_bytes),
-        "not_draining": not state.draining,
-        "not_overloaded": not state.engine.is_full,
-        "loop_keeps_up": state.loop_watch.lag_s < MAX_LAG_S,
-        "workers_alive": state.board is None or state.board.all_serving,
-    }
+    checks = dict(await check_readiness(state))
     if not all(checks.values()):
         response.status_code = StorageUnavailable.status
         response.headers["Retry-After"] = str(StorageUnavailable.retry_after_s)
         return ReadinessAnswer(status="not_ready", checks=checks)
     return ReadinessAnswer(status="ready", checks=checks)
-
-
-async def _can_write(state: StateDep) -> bool:
-    try:
-        await state.database.ping()
-    except StorageUnavailable:
-        return False
-    return True
 
 
 def _kinds_of_errors(base: type[ServiceError] = ServiceError) -> dict[str, type[ServiceError]]:

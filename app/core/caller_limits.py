@@ -9,6 +9,7 @@ from multiprocessing.sharedctypes import SynchronizedArray
 from typing import Final
 
 N_SLOTS: Final = 65_536
+LOCK_TIMEOUT_S: Final = 0.05
 BURST_S: Final = 10.0
 """A caller who was quiet may use this much of its future at once."""
 _SECONDS_A_MINUTE: Final = 60
@@ -49,10 +50,14 @@ class CallerLimits:
             return 0.0
         now = time.monotonic() if now_s is None else now_s
         slot = int.from_bytes(blake2b(caller.encode(), key=self._key, digest_size=4).digest()) % N_SLOTS
-        with table.get_lock():
+        lock = table.get_lock()
+        if not lock.acquire(timeout=LOCK_TIMEOUT_S):  # a process died with it: better no limit than no service
+            return 0.0
+        try:
             used_until_s = max(table[slot], now)
             wait_s = used_until_s + self._interval_s - now - max(BURST_S, self._interval_s)
-            if wait_s > 0:
-                return wait_s
-            table[slot] = used_until_s + self._interval_s
-        return 0.0
+            if wait_s <= 0:
+                table[slot] = used_until_s + self._interval_s
+            return max(0.0, wait_s)
+        finally:
+            lock.release()

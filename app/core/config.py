@@ -80,7 +80,7 @@ class Settings(BaseSettings):
         default=256 * _MIB, ge=1024, le=1024 * _MIB, description="size cap of a batch request, in bytes"
     )
     max_buffered_bytes: int = Field(
-        default=512 * _MIB, ge=1024, description="bytes of all request bodies held at once; above, 503"
+        default=512 * _MIB, ge=1024, description="bytes of request bodies that one process holds at once; above, 503"
     )
     compute_queue_size: int = Field(
         default=64, ge=1, le=10_000, description="predictions under way or waiting in one process; above, 503"

@@ -8,6 +8,16 @@ from typing import Final
 API_PREFIX: Final = "/api/v1"
 OIP_PREFIX: Final = "/v2"
 """The Open Inference Protocol has its own addresses."""
+PROBES: Final = frozenset(
+    {
+        "/health/live",
+        "/health/ready",
+        f"{API_PREFIX}/health",
+        f"{OIP_PREFIX}/health/live",
+        f"{OIP_PREFIX}/health/ready",
+    }
+)
+"""What orchestrators ask all the time: counted against no limit, logged at debug level."""
 
 SUPERCLASS_DESCRIPTIONS: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -2,7 +2,7 @@
 
 SQLite has one writer, so what arrives while a transaction is on its way to the disk shares the next one (group
 commit), and sixty-four answers cost one flush. A flush costs the processor as much as several rows, so while more rows
-are known to be on their way, the next transaction waits for them, a few milliseconds at most; a lone row never waits.
+are known to be on their way, the next transaction waits for them, 20 ms at most; a lone row never waits.
 PostgreSQL takes a transaction for each.
 """
 

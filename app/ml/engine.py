@@ -202,5 +202,7 @@ def _settle(outcome: "asyncio.Future[Any]", result: object) -> None:
 
 
 def _fail(outcome: "asyncio.Future[Any]", error: BaseException) -> None:
-    if not outcome.done():
-        outcome.set_exception(error)
+    if outcome.done():
+        return
+    # A future takes no StopIteration: it would end whoever waits without an error.
+    outcome.set_exception(RuntimeError("a computation ran out") if isinstance(error, StopIteration) else error)

@@ -7,6 +7,7 @@ the later for a connection the more of them it has: the least busy one takes it.
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -66,40 +67,51 @@ class Acceptor:
         self._is_accepting = False
         for listener in self._sockets:
             self._loop.remove_reader(listener)
-            while self._accept(listener):
-                pass
+            with suppress(OSError):
+                while self._accept(listener):
+                    pass
             listener.close()
         if self._opening:
             await asyncio.wait(self._opening)
 
     def _on_waiting(self, listener: socket.socket) -> None:
         n_open = self._open_connections() + len(self._opening) if self._is_shared else 0
-        if not n_open:
-            self._accept(listener)
-            return
         self._loop.remove_reader(listener)
-        self._loop.call_later(min(n_open * HESITATION_S, MAX_HESITATION_S), self._reach, listener)
+        if n_open:
+            self._loop.call_later(min(n_open * HESITATION_S, MAX_HESITATION_S), self._reach, listener)
+        else:
+            self._reach(listener)
 
     def _reach(self, listener: socket.socket) -> None:
-        """Take a connection if no other process has, and listen again."""
-        if self._is_accepting:
+        """Take a connection if no other process has, and listen again: at once, or later where the system has none."""
+        if not self._is_accepting:
+            return
+        try:
             self._accept(listener)
+        except OSError as error:
+            log.warning("accept_failed", reason=error.strerror)
+            self._loop.call_later(RETRY_S, self._reach, listener)
+        else:
             self._loop.add_reader(listener, self._on_waiting, listener)
 
     def _accept(self, listener: socket.socket) -> bool:
-        """Take one connection, if one waits."""
+        """Take one connection, if one waits.
+
+        Raises
+        ------
+        OSError
+            The system gives none, for want of descriptors as a rule.
+        """
         try:
             connection, _ = listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return False
-        except OSError as error:
-            log.warning("accept_failed", reason=error.strerror)
-            if self._is_accepting:
-                self._loop.remove_reader(listener)
-                self._loop.call_later(RETRY_S, self._reach, listener)
-            return False
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # reset already
+            connection.close()
+            return True
         opening: asyncio.Task[object] = self._loop.create_task(self._open(connection))
         self._opening.add(opening)
         opening.add_done_callback(self._opening.discard)

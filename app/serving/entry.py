@@ -1,5 +1,6 @@
 """Where a new process begins. It imports little: the supervising process reads this module too, and stays small."""
 
+import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from socket import socket
@@ -41,4 +42,4 @@ def run_worker(post: Post) -> None:
     """Serve beside other processes until the supervisor ends, or says so."""
     from app.serving.worker import Worker  # noqa: PLC0415
 
-    Worker(post).run()
+    sys.exit(Worker(post).run())

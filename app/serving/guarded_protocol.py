@@ -111,6 +111,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._phase = _Phase.HEADERS
         self._since_s = 0.0
         self._header_bytes = 0
+        self._has_begun = self._has_had_a_request = False
         self._window_bytes = 0
         self._lingered_bytes = 0
         self._is_refused = False
@@ -137,8 +138,10 @@ class GuardedProtocol(HttpToolsProtocol):
             if self._lingered_bytes > MAX_LINGER_BYTES:
                 self.transport.abort()
             return
+        self._has_begun = False
         super().data_received(data)
-        if self._phase is _Phase.HEADERS:
+        # What came with the end of the request before cannot be told from its headers, but what comes after it can.
+        if self._phase is _Phase.HEADERS and not (self._has_begun and self._has_had_a_request):
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -146,6 +149,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Wait for the rest of the headers."""
         super().on_message_begin()
+        self._has_begun = True
         self._header_bytes = 0
         self._enter(_Phase.HEADERS)
 
@@ -168,6 +172,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if version not in _VERSIONS or n_hosts > 1 or (version == "1.1" and not n_hosts):
             self._refuse(HTTPStatus.BAD_REQUEST)
             return
+        self._has_had_a_request = True
         self._window_bytes = 0
         self._enter(_Phase.BODY)
         if self._refuse_early():
@@ -191,18 +196,19 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Wait for nothing: the service is working, or has already answered."""
+        if self.transport.is_closing():
+            return
         if self._is_refused:
             self._is_refused = False
             self._enter(_Phase.NEXT_REQUEST)
             return
         self._enter(_Phase.NEXT_REQUEST if self.cycle.response_complete else _Phase.ANSWER)
         self._hand_over()
-        if not self.transport.is_closing():
-            super().on_message_complete()
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, unless too much of this one is still to come."""
-        unread = self._phase is _Phase.BODY
+        unread = self._phase is _Phase.BODY and self.cycle.response_complete  # and not that of a request behind it
         super().on_response_complete()
         self._unset_keepalive_if_required()
         if unread and not self.transport.is_closing():
@@ -227,17 +233,27 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse_early(self) -> bool:
         """Answer a request that is turned away on its headers alone; leave all but the plainest to the usual way."""
         refuse = self.server_state.refuse_early
-        last: RequestResponseCycle | None = self.cycle  # the base class sets it with the first complete headers
-        is_first = last is None or last.response_complete  # else its answer would overtake another
-        if refuse is None or not is_first or self.expect_100_continue or not self.parser.should_keep_alive():
+        is_plain = (
+            self._has_answered()  # else this answer would overtake an earlier request's
+            and self.parser.get_http_version() == "1.1"
+            and self.parser.should_keep_alive()
+            and not self.expect_100_continue
+            and not self.server_state.draining
+        )
+        if refuse is None or not is_plain:
             return False
-        answer = None if self.server_state.draining else refuse(self.parser.get_method(), self.url, self.headers)
+        answer = refuse(self.parser.get_method(), self.url, self.headers)
         if answer is None or self._leftover_bytes() > MAX_LEFTOVER_BYTES:
             return False
         self.transport.write(answer)
         self._is_refused = True
         self._pause()
         return True
+
+    def _has_answered(self) -> bool:
+        """Tell whether every request before this moment has its answer."""
+        last: RequestResponseCycle | None = self.cycle  # the base class sets it with the first complete headers
+        return last is None or last.response_complete
 
     def _pause(self) -> None:
         self.flow.pause_reading()
@@ -265,7 +281,7 @@ class GuardedProtocol(HttpToolsProtocol):
                     self._refuse(HTTPStatus.REQUEST_TIMEOUT)
                 self._window_bytes = 0
                 self._since_s = now_s
-            case _Phase.NEXT_REQUEST if waited_s > KEEP_ALIVE_S and self.cycle.response_complete:
+            case _Phase.NEXT_REQUEST if waited_s > KEEP_ALIVE_S and self._has_answered():
                 self.transport.close()
             case _Phase.END if waited_s > LINGER_S:
                 self.transport.abort()

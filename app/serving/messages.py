@@ -36,9 +36,10 @@ class Serve:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Supervisor: load this model and have it ready."""
+    """Supervisor: load this model and have it ready; the number tells one exchange from another."""
 
     files: ModelFiles
+    swap: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Prepared:
     """Worker: the model is ready."""
 
     model_version: str
+    swap: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class NotPrepared:
     """Worker: the model cannot be used."""
 
     reason: str
+    swap: int
 
 
 @dataclass(frozen=True, slots=True)

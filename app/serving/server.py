@@ -172,7 +172,7 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop being ready at once; what is under way is finished."""
-        self._stop_signal = sig
+        self._stop_signal = self._stop_signal or sig
         self._start_draining()
         super().handle_exit(sig, frame)
 
@@ -209,7 +209,7 @@ class Server(uvicorn.Server):
         return GuardedProtocol(self.config, self.server_state, self.lifespan.state)
 
     def _check_deadlines(self) -> None:
+        self._watch = asyncio.get_running_loop().call_later(DEADLINE_CHECK_S, self._check_deadlines)
         now_s = time.monotonic()
         for connection in self._connections():
             connection.check_deadlines(now_s)
-        self._watch = asyncio.get_running_loop().call_later(DEADLINE_CHECK_S, self._check_deadlines)

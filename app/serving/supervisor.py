@@ -46,6 +46,8 @@ log = structlog.get_logger(__name__)
 TICK_S: Final = 0.5
 STALL_S: Final = 30.0
 """A worker whose event loop has not turned for so long is replaced."""
+START_DEADLINE_S: Final = 600.0
+"""A worker that does not serve by then is replaced; a migration may take minutes."""
 MAX_BACKOFF_S: Final = 30.0
 STEADY_S: Final = 60.0
 """A worker that lived this long did not fail at its start."""
@@ -66,6 +68,8 @@ class _Worker:
     is_loaded: bool = False
     version: str | None = None
     is_serving: bool = False
+    #: the model's files it was started with, or has changed over to
+    files: ModelFiles | None = None
     #: version of the model it has ready for a swap
     prepared: str | None = None
 
@@ -130,6 +134,7 @@ class Supervisor:
         self._is_announced = False
         self._stop_signal: int | None = None
         self._swap_asked = False
+        self._swap = 0
         self._next_files: ModelFiles | None = None
         self._refusal: StartRefused | None = None
         self._woken, self._waker = socket.socketpair()
@@ -185,7 +190,7 @@ class Supervisor:
         )
         worker.process.start()
         far_end.close()
-        worker.line, worker.started_s = line, time.monotonic()
+        worker.line, worker.started_s, worker.files = line, time.monotonic(), self._files
 
     def _wait(self) -> None:
         """Wait for a word from a worker, the end of one, a signal, or the tick; act upon it."""
@@ -196,13 +201,14 @@ class Supervisor:
             if source is self._woken:
                 with suppress(BlockingIOError):
                     self._woken.recv(4096)
-            elif isinstance(source, Connection):
+            elif source in by_line:
                 self._hear(by_line[source])
         for source in ready:
             if isinstance(source, int) and source in by_sentinel:
                 self._bury(by_sentinel[source])
         for worker in self._workers:
-            if worker.process is not None and self._board.is_stalled(worker.slot, STALL_S):
+            is_slow = not worker.is_serving and time.monotonic() - worker.started_s > START_DEADLINE_S
+            if worker.process is not None and (is_slow or self._board.is_stalled(worker.slot, STALL_S)):
                 log.error("worker_stalled", slot=worker.slot, process=worker.process.pid)
                 worker.process.kill()
                 self._board.clear(worker.slot)
@@ -223,16 +229,20 @@ class Supervisor:
             case Migrated():
                 self._is_migrated = True
                 self._let_serve()
+            case Refused(reason) if self._is_announced:  # one that should replace another: it is tried again
+                log.error("worker_refused", slot=worker.slot, reason=reason)
             case Refused(reason):
                 self._refusal = StartRefused(reason)
-            case Prepared(version):
+            case Prepared(version, swap) if swap == self._swap:
                 worker.prepared = version
                 self._use_if_all_prepared()
-            case NotPrepared(reason):
+            case NotPrepared(reason, swap) if swap == self._swap:
                 self._abandon_swap(reason)
 
     def _on_loaded(self, worker: _Worker) -> None:
-        if self._is_migrated:
+        if worker.files is not self._files and worker.process is not None:
+            worker.process.kill()  # the model was exchanged while it loaded the one before
+        elif self._is_migrated:
             self._let_serve()
         elif not any(other.is_loaded for other in self._workers if other is not worker):
             worker.say(Migrate())
@@ -243,7 +253,7 @@ class Supervisor:
                 worker.say(Serve())
                 worker.is_serving = True
                 if self._next_files is not None:
-                    worker.say(Prepare(self._next_files))
+                    worker.say(Prepare(self._next_files, self._swap))
         if not self._is_announced:
             self._is_announced = True
             version = next(worker.version for worker in self._workers if worker.is_serving)
@@ -277,6 +287,7 @@ class Supervisor:
         if not self._swap_asked:
             return
         self._swap_asked = False
+        self._swap += 1
         try:
             self._next_files = read_files(self._settings.model_file)
         except ArtifactError as refusal:
@@ -284,7 +295,7 @@ class Supervisor:
             return
         for worker in self._serving():
             worker.prepared = None
-            worker.say(Prepare(self._next_files))
+            worker.say(Prepare(self._next_files, self._swap))
 
     def _use_if_all_prepared(self) -> None:
         serving = list(self._serving())
@@ -293,7 +304,7 @@ class Supervisor:
         version = serving[0].prepared
         for worker in serving:
             worker.say(UsePrepared())
-            worker.prepared = None
+            worker.prepared, worker.files = None, self._next_files
         self._files, self._next_files = self._next_files, None
         log.info("model_swapped", model=version, workers=len(serving))
 

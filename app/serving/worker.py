@@ -78,6 +78,7 @@ class Worker:
     def __init__(self, post: Post) -> None:
         self._post = post
         self._prepared: Classifier | None = None
+        self._swap = 0
         self._may_serve = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         app = create_app(
@@ -87,13 +88,13 @@ class Worker:
         )
         self._server = Server(app, post.settings, sockets=[post.listener], on_loaded=self._on_loaded)
 
-    def run(self) -> None:
-        """Serve until told to stop."""
+    def run(self) -> int:
+        """Serve until told to stop; return the exit code."""
         configure_logging(self._post.settings.log_level, as_json=self._post.settings.logs_json)
         logging.getLogger("uvicorn").setLevel(logging.WARNING)  # the supervisor says that the service starts and ends
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor's to act upon
-        self._server.run_until_stopped(tell=lambda refusal: self._say(Refused(str(refusal))))
+        return self._server.run_until_stopped(tell=lambda refusal: self._say(Refused(str(refusal))))
 
     def _load_model(self, path: Path) -> Classifier:
         if self._post.files is None:
@@ -135,8 +136,9 @@ class Worker:
                 self._may_serve.set()
             case Migrate():
                 self._begin(self._migrate(state))
-            case Prepare(files):
-                self._begin(self._prepare(files))
+            case Prepare(files, swap):
+                self._swap = swap
+                self._begin(self._prepare(files, swap))
             case UsePrepared() if self._prepared is not None:
                 state.models.use(self._prepared)
                 self._prepared = None
@@ -156,13 +158,17 @@ class Worker:
         else:
             self._say(Migrated())
 
-    async def _prepare(self, files: ModelFiles) -> None:
+    async def _prepare(self, files: ModelFiles, swap: int) -> None:
         try:
-            self._prepared = await asyncio.to_thread(load_files, files)
+            classifier = await asyncio.to_thread(load_files, files)
         except ArtifactError as refusal:
-            self._say(NotPrepared(f"{refusal} ({refusal.code})"))
+            self._say(NotPrepared(f"{refusal} ({refusal.code})", swap))
+        except Exception as error:  # noqa: BLE001 - the supervisor waits for an answer, whatever it is
+            self._say(NotPrepared(type(error).__name__, swap))
         else:
-            self._say(Prepared(self._prepared.version))
+            if swap == self._swap:  # else another file was given meanwhile
+                self._prepared = classifier
+                self._say(Prepared(classifier.version, swap))
 
     def _say(self, message: FromWorker) -> None:
         with suppress(OSError):  # the supervisor has gone, which `_listen` sees

@@ -270,3 +270,32 @@ class TestEarlyRefusals:
         last = HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
         answers = full.exchange(HEALTH + forward + last)
         assert [int(part[1:4]) for part in answers.split(b"HTTP/1.1")[1:]] == [200, 503, 200]
+
+    def test_do_not_switch_the_deadlines_off(self, full: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
+        with full.connect() as connection:
+            connection.sendall(FORWARD + b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+            assert status(connection.recv(65536)) == 503
+            monkeypatch.setattr(guarded_protocol, "KEEP_ALIVE_S", 0.1)
+            monkeypatch.setattr(guarded_protocol, "HEADER_DEADLINE_S", 0.1)
+            assert connection.recv(65536) == b""  # ended for being idle
+        assert b"408 Request Timeout" in full.exchange(b"GET / HTT")
+
+
+class TestPipelining:
+    def test_a_large_request_behind_a_small_one_gets_its_answer(self, serve: Serve) -> None:
+        live = serve()
+        body = b"[" + b"1," * 1_000_000 + b"1]"
+        head = b"Content-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        answers = live.exchange(HEALTH + FORWARD + head + body)
+        assert [int(part[1:4]) for part in answers.split(b"HTTP/1.1")[1:]] == [200, 400]
+
+    def test_the_end_of_a_body_is_not_taken_for_headers(self, serve: Serve) -> None:
+        live = serve()
+        body = b"[" + b"1," * 100_000 + b"1]"
+        head = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        with live.connect() as connection:
+            connection.sendall(FORWARD + head + body + HEALTH[:20])
+            time.sleep(0.3)
+            connection.sendall(HEALTH[20:].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            answers = read_until_closed(connection)
+        assert [int(part[1:4]) for part in answers.split(b"HTTP/1.1")[1:]] == [400, 200]

@@ -26,6 +26,7 @@ from app.core.exceptions import (
     Overloaded,
     ProcessingFailed,
     StorageUnavailable,
+    TooManyRequests,
     UnsupportedContentType,
 )
 from app.models.ecg import Batch
@@ -42,6 +43,7 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
         NotFound,
         BodyTooLarge,
         UnsupportedContentType,
+        TooManyRequests,
         ModelNotLoaded,
         Overloaded,
         StorageUnavailable,
