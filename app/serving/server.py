@@ -147,13 +147,14 @@ class Server(uvicorn.Server):
         if self.should_exit:
             return
         sockets_here = self._shared_sockets or self._open_sockets()
-        self._acceptor = Acceptor(
+        acceptor = Acceptor(
             sockets_here,
             self._make_protocol,
             lambda: len(self.server_state.connections),
             is_shared=self._shared_sockets is not None,
         )
-        self._acceptor.start()
+        acceptor.start()
+        self._acceptor = acceptor
         self._check_deadlines()
         if self._shared_sockets is None:
             announce(sockets_here[0], self._settings, state.models.version)
@@ -175,6 +176,11 @@ class Server(uvicorn.Server):
         self._stop_signal = self._stop_signal or sig
         self._start_draining()
         super().handle_exit(sig, frame)
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether callers are accepted, or were."""
+        return self._acceptor is not None
 
     def stop(self) -> None:
         """Do as after SIGTERM."""
