@@ -146,7 +146,7 @@ class Server(uvicorn.Server):
         await self._on_loaded(state)
         if self.should_exit:
             return
-        sockets_here = self._shared_sockets or self._open_sockets()
+        sockets_here = self._shared_sockets or await self._open_sockets()
         acceptor = Acceptor(
             sockets_here,
             self._make_protocol,
@@ -203,13 +203,14 @@ class Server(uvicorn.Server):
     def _keep_refusal(self, refusal: StartRefused) -> None:
         self.refusal = refusal
 
-    def _open_sockets(self) -> list[socket.socket]:
+    async def _open_sockets(self) -> list[socket.socket]:
         try:
             return [listen(self._settings.host, self._settings.port)]
         except OSError as error:
             where = f"{self._settings.host}:{self._settings.port}"
             self.refusal = StartRefused(f"HOST, PORT: cannot listen on {where}: {error.strerror}")
-            sys.exit(_FAILED_TO_START)
+        await self.lifespan.shutdown()
+        sys.exit(_FAILED_TO_START)
 
     def _make_protocol(self) -> asyncio.Protocol:
         return GuardedProtocol(self.config, self.server_state, self.lifespan.state)

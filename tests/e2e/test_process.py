@@ -1,5 +1,6 @@
 """The process: how it starts, refuses to start, stops, and what it keeps."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,14 @@ def check_refused_in_a_line(outcome: subprocess.CompletedProcess[str], start: st
     assert len(refusals) == 1
     assert refusals[0].startswith(start)
     assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_refuses_an_address_that_is_taken(tmp_path: Path, workers: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        outcome = run(tmp_path, HOST="127.0.0.1", PORT=port, WORKERS=workers, MODEL_PATH="/nowhere/model.pkl")
+    check_refused_in_a_line(outcome, f"refusing to start: HOST, PORT: cannot listen on 127.0.0.1:{port}: ")
 
 
 @pytest.mark.parametrize("address", ["mysql://root:hunter2@host/name", "hunter2 is no address"])
