@@ -48,13 +48,8 @@ async def _history_reader(state: StateDep, token: TokenDep) -> User | None:
     return None if state.settings.history_is_public else state.auth.identify_admin(token)
 
 
-async def _request_id(request: Request) -> str:
-    return str(request.state.request_id)
-
-
 HistoryDep = Annotated[HistoryService, Depends(_history_service)]
 UserDep = Annotated[User, Depends(_current_user)]
 AdminDep = Annotated[User, Depends(_administrator)]
 HistoryReaderDep = Annotated[User | None, Depends(_history_reader)]
 LanguageDep = Annotated[Language, Depends(_language)]
-RequestIdDep = Annotated[str, Depends(_request_id)]

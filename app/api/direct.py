@@ -40,7 +40,6 @@ class DirectRoutes:
         except ServiceError as error:
             response = problem_response(error, request)
         except ClientDisconnect:
-            response = problem_response(
-                CallerGone(), request
-            )  # nobody reads it, but the log shows why nothing was done
+            # Nobody reads it, but the log shows why nothing was done.
+            response = problem_response(CallerGone(), request)
         await response(scope, receive, send)

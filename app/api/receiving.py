@@ -1,14 +1,15 @@
 """The way of a body of ECGs: from the head of its request to the service."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
 from starlette.requests import Request
 
 from app.api.intake import read_patience
-from app.api.parsing import Readers, Upload, choose_reader
+from app.api.parsing import Readers, choose_reader
 from app.api.state import app_state
 from app.core.constants import RequestType, Source
 from app.core.exceptions import BodyTooLarge, UnsupportedContentType
@@ -68,14 +69,8 @@ async def receive_and_classify(
     try:
         source, read = choose_reader(request.headers, kind.readers)
         async with state.bodies.receive(request, query, kind.max_bytes) as upload:
-            intake = Intake(
-                request_id=intake.request_id, source=source, size_bytes=upload.size_bytes, patience=patience
-            )
-            return await kind.classify(_reading(read, upload), intake)
+            intake = replace(intake, source=source, size_bytes=upload.size_bytes, started_s=time.perf_counter())
+            return await kind.classify(partial(read, upload), intake)
     except (UnsupportedContentType, BodyTooLarge) as refusal:
         await state.prediction.record_refusal(refusal, intake, kind.request_type)
         raise
-
-
-def _reading(read: Callable[[Upload], Shape], upload: Upload) -> Callable[[], Shape]:
-    return partial(read, upload)

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from app.core.config import Settings
+from app.core.starting import StartRefused
 
 log = structlog.get_logger(__name__)
 
@@ -20,11 +21,16 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises
     ------
-    OSError
+    StartRefused
         The address is taken, or not ours.
     """
-    family, *_, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    try:
+        family, *_, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise StartRefused(f"HOST, PORT: cannot listen on {host}:{port}: {error.strerror}") from error
     # Accepted connections inherit it: a whole ECG arrives while the interpreter is busy, and is read at once.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
     return listener

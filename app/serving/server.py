@@ -206,9 +206,8 @@ class Server(uvicorn.Server):
     async def _open_sockets(self) -> list[socket.socket]:
         try:
             return [listen(self._settings.host, self._settings.port)]
-        except OSError as error:
-            where = f"{self._settings.host}:{self._settings.port}"
-            self.refusal = StartRefused(f"HOST, PORT: cannot listen on {where}: {error.strerror}")
+        except StartRefused as refusal:
+            self.refusal = refusal
         await self.lifespan.shutdown()
         sys.exit(_FAILED_TO_START)
 

@@ -83,7 +83,7 @@ def supervise(settings: Settings) -> int:
     """Serve with several processes until told to stop; return the exit code."""
     try:
         files = _read_model(settings)
-        listener = _listen(settings)
+        listener = listen(settings.host, settings.port)
     except StartRefused as refusal:
         tell_refusal(refusal)
         return 1
@@ -98,14 +98,6 @@ def _read_model(settings: Settings) -> ModelFiles | None:
         return None  # the workers say so and serve all the same
     except ArtifactError as refusal:
         raise StartRefused(f"MODEL_PATH: {path}: {refusal} ({refusal.code})") from refusal
-
-
-def _listen(settings: Settings) -> socket.socket:
-    try:
-        return listen(settings.host, settings.port)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        raise StartRefused(f"HOST, PORT: cannot listen on {where}: {error.strerror}") from error
 
 
 class Supervisor:
