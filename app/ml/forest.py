@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from app.native.trees import bind_walk
+
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.intp]
 
@@ -135,8 +137,9 @@ class Walk:
         self.roots = roots
         # Where a node leads and what it reads come with one access to memory, which far-off nodes spend most on.
         self._column_bits = (2 * n_features).bit_length()
-        self._link = child.astype(np.intp) << self._column_bits | column
+        self._link = child.astype(np.int64) << self._column_bits | column
         self._threshold = threshold
+        self._compiled = bind_walk(self._link, self._column_bits, threshold, roots)
 
     @classmethod
     def together(cls, walks: Sequence[Self]) -> Self:
@@ -189,6 +192,10 @@ class Walk:
         """
         missing = np.isnan(x)
         sample = np.concatenate([np.where(missing, -np.inf, x), np.where(missing, np.inf, x)])
+        return self._leaves(sample) if self._compiled is None else self._compiled.leaves(sample)
+
+    def _leaves(self, sample: FloatArray) -> IndexArray:
+        """Take a step in all trees at once, until the last has reached its leaf."""
         # `take` costs less than indexing, which looks at every kind of index first.
         read_link, read_threshold, read_sample = self._link.take, self._threshold.take, sample.take
         bits, column_mask = self._column_bits, (1 << self._column_bits) - 1

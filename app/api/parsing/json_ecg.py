@@ -1,4 +1,8 @@
-"""One ECG as a JSON object, read without ever becoming Python lists."""
+"""One ECG as a JSON object, read without ever becoming Python lists.
+
+A signal of plain numbers is read by code of our own, the rest of the object by simdjson; any other signal, and every
+wrong one, is simdjson's as well, so that what is refused and by what name does not depend on which code there is.
+"""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -15,6 +19,7 @@ from app.api.parsing.json_faults import Buffer, name_json_fault
 from app.core.exceptions import FieldError
 from app.ecg.record import FloatArray
 from app.models.ecg import ECGFieldsWithShape, Sample
+from app.native.json_numbers import PlainNumbers, read_plain_numbers
 
 Loc = tuple[str | int, ...]
 
@@ -23,8 +28,13 @@ KNOWN_FIELDS: Final = (*ECGFieldsWithShape.model_fields, SIGNAL)
 _MAX_KEYS: Final = 64
 _MAX_SHORT_ARRAY: Final = 64
 _KEPT_PARSER_BYTES: Final = 2**23
+_MAX_HEAD_BYTES: Final = (
+    1024  # the name of the signal stands there, unless a caller writes very unusual things before it
+)
+_NAME: Final = f'"{SIGNAL}"'.encode()
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _BRACKET: Final = ord("[")
+_ABSENT: Final = object()
 _SCALARS: Final = (str, int, float, bool)
 
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
@@ -46,12 +56,28 @@ def read_json(text: Buffer, loc: Loc = ("body",), *, beside: Mapping[str, object
     """
     if not text:
         return Sample(faults=(FieldError(loc=loc, type="body_empty"),))
-    document = parse(text)
+    plain = _read_plain_signal(text)
+    document = parse(text if plain is None else _without(plain, text))
     if isinstance(document, FieldError):
         return Sample(faults=(FieldError(loc=loc, type=document.type),))
     if not isinstance(document, simdjson.Object):
         return Sample(faults=(FieldError(loc=loc, type="not_an_object"),))
-    return _read_object(document, text, loc, beside)
+    return _read_object(document, text, plain, loc, beside)
+
+
+def _read_plain_signal(text: Buffer) -> PlainNumbers | None:
+    """Read the signal ahead of everything else, where it is written as ECGs mostly are.
+
+    What stands around it is still to be checked, and says whether this was the signal at all: only in a text without
+    faults, which has no objects in its object, is a name followed by a colon a name of that object.
+    """
+    found = bytes(text[:_MAX_HEAD_BYTES]).find(_NAME)
+    return None if found == -1 else read_plain_numbers(text, found + len(_NAME))
+
+
+def _without(plain: PlainNumbers, text: Buffer) -> bytes:
+    """Return the text with null in the place of what was read: valid if and only if the whole is."""
+    return b"".join((text[: plain.start], b"null", text[plain.end :]))
 
 
 def parse(text: Buffer) -> object:
@@ -77,33 +103,43 @@ def _parser_for(text: Buffer) -> "simdjson.Parser":
     return parser
 
 
-def _read_object(document: "simdjson.Object", text: Buffer, loc: Loc, beside: Mapping[str, object]) -> Sample:
+def _read_object(
+    document: "simdjson.Object", text: Buffer, plain: PlainNumbers | None, loc: Loc, beside: Mapping[str, object]
+) -> Sample:
     values: dict[str, object] = {**beside}
-    signal: object = None
-    has_signal = False
+    signal, faults = _read_members(document, values, loc)
+    fields, known, wrong = check_fields(ECGFieldsWithShape, values, loc)
+    faults.extend(wrong)
+    if signal is _ABSENT:
+        faults.append(FieldError(loc=(*loc, SIGNAL), type="missing"))
+    if faults or fields is None:
+        return Sample(known=known, faults=tuple(faults[:MAX_FAULTS]))
+    if plain is None:
+        other_arrays = sum(isinstance(value, list) for value in values.values())
+        matrix = _matrix(signal, fields.shape, _count_brackets(text) - other_arrays)
+    else:
+        matrix = _shape_plain(plain.values, fields.shape)
+    if isinstance(matrix, str):
+        return Sample(known=known, faults=(FieldError(loc=(*loc, SIGNAL), type=matrix),))
+    return Sample(record=make_record(matrix, fields), known=known)
+
+
+def _read_members(document: "simdjson.Object", values: dict[str, object], loc: Loc) -> tuple[object, list[FieldError]]:
+    """Add the fields to `values`; return the signal as the parser has it, or `_ABSENT`, and what is wrong."""
+    signal: object = _ABSENT
     faults: list[FieldError] = []
     for key in islice(document.keys(), _MAX_KEYS):  # items() would turn the signal into lists
         if key == SIGNAL:
-            if has_signal:
+            if signal is not _ABSENT:
                 faults.append(FieldError(loc=(*loc, SIGNAL), type="duplicate_key"))
-            signal, has_signal = document[key], True
+            signal = document[key]
         elif key not in KNOWN_FIELDS:
             faults.append(FieldError(loc=loc, type="unknown_field", params={"known": ", ".join(KNOWN_FIELDS)}))
         elif key in values:
             faults.append(FieldError(loc=(*loc, key), type="duplicate_key"))
         else:
             values[key] = _plain(document[key])
-    fields, known, wrong = check_fields(ECGFieldsWithShape, values, loc)
-    faults.extend(wrong)
-    if not has_signal:
-        faults.append(FieldError(loc=(*loc, SIGNAL), type="missing"))
-    if faults or fields is None:
-        return Sample(known=known, faults=tuple(faults[:MAX_FAULTS]))
-    other_arrays = sum(isinstance(value, list) for value in values.values())
-    matrix = _matrix(signal, fields.shape, _count_brackets(text) - other_arrays)
-    if isinstance(matrix, str):
-        return Sample(known=known, faults=(FieldError(loc=(*loc, SIGNAL), type=matrix),))
-    return Sample(record=make_record(matrix, fields), known=known)
+    return signal, faults
 
 
 def _plain(value: object) -> object:
@@ -140,6 +176,12 @@ def _matrix(signal: object, shape: Sequence[int] | None, brackets: int) -> Float
     if brackets == 1:
         return _shape_flat(values, shape)
     return _shape_rows(signal, values, brackets) if shape is None else "shape_with_rows"
+
+
+def _shape_plain(values: FloatArray, shape: Sequence[int] | None) -> FloatArray | str:
+    if values.ndim == 1:
+        return _shape_flat(values, shape)
+    return values if shape is None else "shape_with_rows"
 
 
 def _shape_flat(values: FloatArray, shape: Sequence[int] | None) -> FloatArray | str:
