@@ -133,7 +133,7 @@ async def _lifespan(
     async with AsyncExitStack() as opened:
         engine = Engine(settings.compute_queue_size, settings.compute_max_wait_s)
         opened.callback(engine.close)
-        database = await _open_database(settings, more_is_coming=lambda: engine.admitted > 1)
+        database = await _open_database(settings)
         opened.push_async_callback(database.close)
         models = ModelRegistry(await asyncio.to_thread(_load, load_model, settings.model_file))
         history = HistoryService(HistoryRepository(database))
@@ -155,9 +155,9 @@ async def _lifespan(
         yield
 
 
-async def _open_database(settings: Settings, *, more_is_coming: Callable[[], bool]) -> Database:
+async def _open_database(settings: Settings) -> Database:
     try:
-        database = Database(settings.database_url, more_is_coming=more_is_coming)
+        database = Database(settings.database_url)
     except ValueError as error:
         raise StartRefused(f"DATABASE_URL: {error}") from error
     if settings.migrates_at_start:

@@ -46,15 +46,17 @@ class EarlyRefusals:
         self._n_unlogged = 0
         self._logged_at_s = float("-inf")
 
-    def answer(self, method: bytes, target: bytes, headers: Headers) -> bytes | None:
+    def answer(self, method: bytes, target: bytes, headers: Headers, n_beginning: int) -> bytes | None:
         """Return the whole refusal of a request, None where it must be looked at in the usual way.
 
         Parameters
         ----------
         method, target, headers
             As in the request; header names in lower case.
+        n_beginning
+            Requests that will ask the engine for room before this one does.
         """
-        if method != b"POST" or not self._engine.is_full:
+        if method != b"POST" or self._engine.room > n_beginning:
             return None
         path = target.partition(b"?")[0]
         known = dict(headers)

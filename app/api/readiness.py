@@ -14,7 +14,7 @@ async def check_readiness(state: AppState) -> Mapping[str, bool]:
         "database_writable": await _can_write(state),
         "disk_has_room": has_room(state.database.file, state.settings.min_free_disk_bytes),
         "not_draining": not state.draining,
-        "not_overloaded": not state.engine.is_full,
+        "not_overloaded": state.engine.room > 0,
         "loop_keeps_up": state.loop_watch.lag_s < MAX_LAG_S,
         "workers_alive": state.board is None or state.board.all_serving,
     }

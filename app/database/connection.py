@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Final, Literal
 
@@ -27,7 +27,7 @@ class Database:
 
     writes: WriteQueue
 
-    def __init__(self, url: str, *, more_is_coming: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, url: str) -> None:
         """
         Make the engines.
 
@@ -36,8 +36,6 @@ class Database:
         url
             `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://USER:PASSWORD@HOST/NAME`. The SQLite file must
             exist when it is used first: migrations make it.
-        more_is_coming
-            Whether other writes will follow within milliseconds, for which one flush of SQLite may wait.
 
         Raises
         ------
@@ -58,7 +56,7 @@ class Database:
             self._rows = SqliteRows(self.file)
             self._writer = sqlite_writer(address)
             self._readers = sqlite_readers(address)
-            self.writes = GroupCommit(self._writer, self._rows, self._turn, more_is_coming)
+            self.writes = GroupCommit(self._writer, self._rows, self._turn)
         else:
             self._writer = postgres_pool(address)
             # One snapshot for all that a reader asks, as SQLite gives it.

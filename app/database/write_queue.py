@@ -1,9 +1,7 @@
 """The one way to write: an answer waits here until its COMMIT has returned.
 
 SQLite has one writer, so what arrives while a transaction is on its way to the disk shares the next one (group
-commit), and sixty-four answers cost one flush. A flush costs the processor as much as several rows, so while more rows
-are known to be on their way, the next transaction waits for them, 20 ms at most; a lone row never waits.
-PostgreSQL takes a transaction for each.
+commit), and sixty-four answers cost one flush. PostgreSQL takes a transaction for each.
 """
 
 import asyncio
@@ -24,8 +22,6 @@ from app.database.stopwatch import stop_watches
 
 BATCH_LIMIT: Final = 64
 WAITING_LIMIT: Final = 1_024
-GATHERING_STEPS: Final = 10
-GATHERING_STEP_S: Final = 0.002
 
 ReadSession = NewType("ReadSession", AsyncSession)
 WriteSession = NewType("WriteSession", ReadSession)
@@ -93,10 +89,7 @@ class _Waiting(Generic[T]):
 class GroupCommit:
     """SQLite: one transaction for all that wait, a savepoint for each."""
 
-    def __init__(
-        self, writer: AsyncEngine, rows: SqliteRows, turn: asyncio.Lock, more_is_coming: Callable[[], bool]
-    ) -> None:
-        self._more_is_coming = more_is_coming
+    def __init__(self, writer: AsyncEngine, rows: SqliteRows, turn: asyncio.Lock) -> None:
         self._writer = writer
         self._rows = rows
         self._turn = turn
@@ -136,18 +129,11 @@ class GroupCommit:
     async def _drain(self) -> None:
         try:
             while self._queue:
-                await self._gather()
                 await self._commit(self._next_batch())
         finally:
             self._draining = None
             while self._queue:  # reached with work left only when the loop is being torn down
                 self._queue.popleft().fail(asyncio.CancelledError())
-
-    async def _gather(self) -> None:
-        for _ in range(GATHERING_STEPS):
-            if len(self._queue) >= BATCH_LIMIT or self._closed or not self._more_is_coming():
-                return
-            await asyncio.sleep(GATHERING_STEP_S)
 
     def _next_batch(self) -> list[_Waiting[Any]]:
         batch: list[_Waiting[Any]] = []

@@ -3,9 +3,9 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -16,6 +16,8 @@ from app.core.exceptions import CallerGone, DeadlineExceeded, Overloaded, Servic
 P = ParamSpec("P")
 R = TypeVar("R")
 
+HOLD_S: Final = 0.02
+"""How long a result may be kept back while more are about to join it."""
 _SMOOTHING: Final = 0.05
 """Weight of the newest computation in the usual time of one."""
 
@@ -37,6 +39,9 @@ class Patience:
 class Engine:
     """One compute thread.
 
+    Results leave it together: while requests wait, a result is kept back for those that follow, 20 ms at most, so that
+    the event loop is woken, and the database flushed, once for several. A lone one waits for nobody.
+
     One, because the interpreter runs one at a time anyway: a second would only make both slower. Whoever is admitted
     has at most one computation waiting, so a batch, which computes sample by sample, lets single requests through.
 
@@ -56,6 +61,7 @@ class Engine:
         self._closed = False
         self._usual_s = 0.0
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._results = _Results()
         self._thread = threading.Thread(target=self._work, name="compute", daemon=True)
         self._thread.start()
 
@@ -65,9 +71,9 @@ class Engine:
         return self._admitted
 
     @property
-    def is_full(self) -> bool:
-        """Whether the next request would be turned away."""
-        return self._admitted >= self._capacity
+    def room(self) -> int:
+        """How many more would be admitted."""
+        return self._capacity - self._admitted
 
     def check_room(self, patience: Patience) -> None:
         """Turn a request away before its body is read, where it would not be admitted or not be answered in time.
@@ -83,7 +89,7 @@ class Engine:
         """
         if self._closed:
             raise ShuttingDown
-        if self.is_full:
+        if not self.room:
             raise Overloaded
         if time.perf_counter() + self._admitted * self._usual_s > patience.deadline_s:
             raise DeadlineExceeded
@@ -117,12 +123,24 @@ class Engine:
         # Keeps BLAS and OpenMP to one thread: on arrays this small, more of them only wait for one another.
         with threadpool_limits(limits=1):
             while (job := self._jobs.get()) is not None:
-                if self._closed:
-                    job.refuse(ShuttingDown())
-                    continue
-                spent_s = job.run()
-                if spent_s is not None:
-                    self._usual_s += _SMOOTHING * (spent_s - self._usual_s)
+                self._results.add(self._compute(job))
+                if self._jobs.empty() or self._results.are_due:
+                    self._results.hand_over()
+            self._results.hand_over()
+
+    def _compute(self, job: "_Job") -> "_Result":
+        if self._closed:
+            return _Result(job.outcome, _fail, ShuttingDown())
+        started_s = time.perf_counter()
+        refusal = job.reason_not_to(started_s)
+        if refusal is not None:
+            return _Result(job.outcome, _fail, refusal)
+        try:
+            result = _Result(job.outcome, _settle, job.compute())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is for whoever waits, and the thread goes on
+            result = _Result(job.outcome, _fail, error)
+        self._usual_s += _SMOOTHING * (time.perf_counter() - started_s - self._usual_s)
+        return result
 
 
 class Desk:
@@ -150,50 +168,63 @@ class Desk:
             del outcome  # an error that it holds is raised from this frame: a ring that keeps all frames above
 
 
+@dataclass(slots=True, eq=False)
 class _Job:
     """One computation on its way through the thread."""
 
-    __slots__ = ("_compute", "_max_wait_s", "_outcome", "_patience", "_submitted_s")
+    outcome: "asyncio.Future[Any]"
+    compute: Callable[[], Any]
+    patience: Patience
+    max_wait_s: float
+    submitted_s: float = field(default_factory=time.perf_counter)
 
-    def __init__(
-        self, outcome: "asyncio.Future[Any]", compute: Callable[[], Any], patience: Patience, max_wait_s: float
-    ) -> None:
-        self._outcome = outcome
-        self._compute = compute
-        self._patience = patience
-        self._max_wait_s = max_wait_s
-        self._submitted_s = time.perf_counter()
-
-    def run(self) -> float | None:
-        """Compute and return the time it took; None where nobody wants it any more."""
-        started_s = time.perf_counter()
-        refusal = self._reason_not_to(started_s)
-        if refusal is not None:
-            self.refuse(refusal)
-            return None
-        try:
-            result = self._compute()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is for whoever waits, and the thread goes on
-            self.refuse(error)
-        else:
-            self._tell(_settle, result)
-        return time.perf_counter() - started_s
-
-    def refuse(self, error: BaseException) -> None:
-        """Hand an error to whoever waits."""
-        self._tell(_fail, error)
-
-    def _reason_not_to(self, now_s: float) -> ServiceError | None:
-        if self._outcome.cancelled() or not self._patience.is_wanted():
+    def reason_not_to(self, now_s: float) -> ServiceError | None:
+        """Return why nobody wants the computation any more, None where somebody does."""
+        if self.outcome.cancelled() or not self.patience.is_wanted():
             return CallerGone()
-        if now_s > self._patience.deadline_s:
+        if now_s > self.patience.deadline_s:
             return DeadlineExceeded()
-        return Overloaded() if now_s - self._submitted_s > self._max_wait_s else None
+        return Overloaded() if now_s - self.submitted_s > self.max_wait_s else None
 
-    def _tell(self, how: Callable[["asyncio.Future[Any]", Any], None], what: object) -> None:
-        loop = self._outcome.get_loop()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(how, self._outcome, what)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Result:
+    """What is to be told to whom, and how."""
+
+    outcome: "asyncio.Future[Any]"
+    tell: Callable[["asyncio.Future[Any]", Any], None]
+    what: object
+
+
+class _Results:
+    """Finished computations that the event loop has not heard of."""
+
+    def __init__(self) -> None:
+        self._kept: list[_Result] = []
+        self._first_s = 0.0
+
+    @property
+    def are_due(self) -> bool:
+        """Whether the first was kept back for long enough."""
+        return time.perf_counter() - self._first_s > HOLD_S
+
+    def add(self, result: _Result) -> None:
+        """Keep a result back."""
+        if not self._kept:
+            self._first_s = time.perf_counter()
+        self._kept.append(result)
+
+    def hand_over(self) -> None:
+        """Tell everybody, waking the loop once."""
+        results, self._kept = self._kept, []
+        for loop in {result.outcome.get_loop() for result in results}:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_tell_all, [one for one in results if one.outcome.get_loop() is loop])
+
+
+def _tell_all(results: Sequence[_Result]) -> None:
+    for result in results:
+        result.tell(result.outcome, result.what)
 
 
 def _settle(outcome: "asyncio.Future[Any]", result: object) -> None:

@@ -46,28 +46,43 @@ static inline const char *read_digits(const char *at, const char *end, uint64_t 
 }
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-/* A number as ECGs are mostly written, in millivolts to the microvolt: `-0.125`, then a comma or a bracket. All of it is in
-   one word, and where the next begins does not wait for anything to be computed. Nine bytes must be readable. Returns
-   where it ends, NULL where it is of another form. */
+/* A number of one digit, a point, and `n_decimals` (1 to 3) behind it, then a comma or a bracket; `word` begins with it.
+   Returns whether it was one. Where the next begins does not wait for anything that is computed here. */
+static inline int read_fixed(uint64_t word, unsigned n_decimals, uint32_t is_negative, float *number)
+{
+    static const uint32_t SCALES[] = {1, 10, 100, 1000};
+    static const uint64_t PLACES[] = {0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF};
+    uint64_t digits = (word ^ 0x3030302E30u) & PLACES[n_decimals]; /* 0-9 where there is a digit, 0 for the point */
+    uint64_t others = ((digits + 0x0606060006u) | digits) & PLACES[n_decimals] & 0xF0F0F0FFF0u;
+    uint32_t behind = (uint32_t)(word >> 8 * (n_decimals + 2)) & 0xFF;
+    if (others || (behind != ',' && behind != ']'))
+        return 0;
+    uint32_t whole = (uint32_t)(digits & 0xF);
+    for (unsigned place = 2; place < n_decimals + 2; place++)
+        whole = whole * 10 + ((uint32_t)(digits >> 8 * place) & 0xF);
+    float value = (float)((double)(int32_t)whole / SCALES[n_decimals]);
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits |= is_negative << 31; /* not a branch: nobody can foresee a sign */
+    memcpy(number, &bits, sizeof bits);
+    return 1;
+}
+
+/* A number as ECGs are mostly written, in millivolts to the microvolt: `-0.125`, `0.12`. All of it is in one word. Nine
+   bytes must be readable. Returns where it ends, NULL where it is of another form. */
 static inline const char *read_thousandths(const char *at, float *number)
 {
     uint32_t is_negative = *at == '-';
     at += is_negative;
     uint64_t word;
     memcpy(&word, at, sizeof word);
-    uint64_t digits = word ^ 0x303030302E30u; /* 0-9 where there is a digit, 0 for the point */
-    uint64_t others = ((digits + 0x060606000006u) | digits) & 0xF0F0F0FFF0u;
-    uint32_t behind = (uint32_t)(word >> 40) & 0xFF;
-    if (others || (behind != ',' && behind != ']'))
-        return NULL;
-    uint32_t thousandths = (uint32_t)(digits & 0xF) * 1000 + (uint32_t)(digits >> 16 & 0xF) * 100
-        + (uint32_t)(digits >> 24 & 0xF) * 10 + (uint32_t)(digits >> 32 & 0xF);
-    float value = (float)((double)(int32_t)thousandths / 1000);
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    bits |= is_negative << 31; /* not a branch: nobody can foresee a sign */
-    memcpy(number, &bits, sizeof bits);
-    return at + 5;
+    if (read_fixed(word, 3, is_negative, number))
+        return at + 5;
+    if (read_fixed(word, 2, is_negative, number))
+        return at + 4;
+    if (read_fixed(word, 1, is_negative, number))
+        return at + 3;
+    return NULL;
 }
 #else
 static inline const char *read_thousandths(const char *at, float *number)

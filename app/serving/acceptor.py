@@ -20,7 +20,7 @@ MAX_HESITATION_S: Final = 0.01
 RETRY_S: Final = 1.0
 """After the system refused a connection, for want of file descriptors as a rule."""
 
-Serve = Callable[[], asyncio.Protocol]
+Serve = Callable[[], asyncio.BaseProtocol]
 
 
 class Acceptor:

@@ -14,13 +14,18 @@ import time
 from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import Any, Final
+from math import inf, isinf
+from typing import Any, Final, cast
 
+import httptools
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.api.intake import IS_CONNECTED
+from app.serving.body_sink import BodySink, ThrownAway, WholeBody
+from app.serving.discarding import discard
 
 MAX_HEADER_BYTES: Final = 32 * 1024
 HEADER_DEADLINE_S: Final = 10.0
@@ -37,6 +42,9 @@ REFUSED_PAUSE_S: Final = 0.08
 take the processor from those who were let in."""
 BODY_BUFFER_BYTES: Final = 512 * 1024
 """A body up to this size wakes the application once, when it is complete."""
+READ_BYTES: Final = 256 * 1024
+HEAD_READ_BYTES: Final = 4 * 1024
+"""What is read at once of a request before its headers are understood: as a rule all of them, and little of a body."""
 
 
 class DrainingState(ServerState):
@@ -46,8 +54,14 @@ class DrainingState(ServerState):
         super().__init__()
         #: the process is on its way out: every answer ends its connection
         self.draining = False
-        #: gives the answer to a request that is turned away on its headers alone: method, target, headers
-        self.refuse_early: Callable[[bytes, bytes, list[tuple[bytes, bytes]]], bytes | None] | None = None
+        #: gives the answer to a request that is turned away on its headers alone: method, target, headers, and how many
+        #: requests are about to begin
+        self.refuse_early: Callable[[bytes, bytes, list[tuple[bytes, bytes]], int], bytes | None] | None = None
+        #: requests that were handed to the application, which has not looked at them yet
+        self.n_beginning = 0
+        #: what is read lies here until it is looked at, which is before any other connection is read from
+        self.read_buffer = memoryview(bytearray(READ_BYTES))
+        self.head_buffer = self.read_buffer[:HEAD_READ_BYTES]
 
 
 class _Phase(Enum):
@@ -62,22 +76,77 @@ class _Phase(Enum):
 
 
 class _AnswerTransport:
-    """What an answer is written to. The base class closes it where the connection is to end, read or not."""
+    """What an answer is written to: its head goes out with what follows at once, not in a packet of its own.
+
+    The base class closes the transport where the connection is to end, read or not; this one sees to both.
+    """
 
     def __init__(self, protocol: "GuardedProtocol") -> None:
         self._protocol = protocol
+        self._held: list[bytes] | None = []
 
     def write(self, data: bytes) -> None:
-        """Send."""
-        self._protocol.transport.write(data)
+        """Send, or keep until the next write or the end of this turn of the loop."""
+        if self._held is None:
+            self._protocol.transport.write(data)
+        elif self._held:
+            self._flush(data)
+        else:
+            self._held.append(data)
+            self._protocol.loop.call_soon(self._flush)
+
+    def _flush(self, data: bytes = b"") -> None:
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._protocol.transport.write(b"".join([*held, data]))
 
     def close(self) -> None:
         """End the connection."""
+        self._flush()
         self._protocol.end_after_answer()
 
     def is_closing(self) -> bool:
         """Whether it has ended."""
         return self._protocol.transport.is_closing()
+
+
+class ReadingInPlace(asyncio.BufferedProtocol):
+    """What the transport talks to: it lets a connection say where to read to.
+
+    The connection itself is an `asyncio.Protocol`, as its base class is; to such a one the transport would hand on
+    bytes that it has read elsewhere.
+    """
+
+    def __init__(self, connection: "GuardedProtocol") -> None:
+        self._connection = connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Pass on."""
+        self._connection.connection_made(cast("asyncio.Transport", transport))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass on."""
+        self._connection.connection_lost(exc)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the connection knows better
+        """Ask the connection."""
+        return self._connection.get_buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Pass on."""
+        self._connection.buffer_updated(nbytes)
+
+    def eof_received(self) -> None:
+        """Pass on."""
+        self._connection.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass on."""
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on."""
+        self._connection.resume_writing()
 
 
 def _problem(status: HTTPStatus) -> bytes:
@@ -112,11 +181,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self._since_s = 0.0
         self._header_bytes = 0
         self._has_begun = self._has_had_a_request = False
-        self._window_bytes = 0
+        self._window_bytes = self._parsed_bytes = 0
         self._lingered_bytes = 0
         self._is_refused = False
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | bytearray] = []
         self._pieces_bytes = 0
+        self._sink: BodySink | None = None
+        #: the application hears of the request when its body is complete
+        self._waits_for_body = False
         # Does not hold the protocol, which holds the request: that would be a ring that only the collector frees.
         gone = self._gone = [False]
         self._is_connected = lambda: not gone[0]
@@ -131,13 +203,31 @@ class GuardedProtocol(HttpToolsProtocol):
         self._gone[0] = True
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Parse, counting what belongs to headers; or throw away what comes after the answer."""
+    def get_buffer(self) -> memoryview:
+        """Say where to read to: the rest of a body whose length is known goes to its place."""
         if self._phase is _Phase.END:
-            self._lingered_bytes += len(data)
+            return self.server_state.read_buffer
+        if self._sink is not None:
+            return self._sink.space()
+        return self.server_state.read_buffer if self._phase is _Phase.BODY else self.server_state.head_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Look at what was read; or throw away what comes after the answer."""
+        if self._phase is _Phase.END:
+            self._lingered_bytes += nbytes
             if self._lingered_bytes > MAX_LINGER_BYTES:
                 self.transport.abort()
-            return
+        elif self._sink is None:
+            self.data_received(bytes(self.server_state.read_buffer[:nbytes]))
+            if self._phase is _Phase.BODY:
+                self._sink = self._choose_sink(self._declared_bytes() - self._parsed_bytes)
+        else:
+            self._window_bytes += nbytes
+            self._sink.advance(nbytes)
+            self._end_body_if_complete(self._sink)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, counting what belongs to headers."""
         self._has_begun = False
         super().data_received(data)
         # What came with the end of the request before cannot be told from its headers, but what comes after it can.
@@ -145,6 +235,27 @@ class GuardedProtocol(HttpToolsProtocol):
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def _choose_sink(self, left_bytes: float) -> BodySink | None:
+        """Return where the rest of a body goes past the parser; None where the parser must see its end."""
+        if self.transport.is_closing() or isinf(left_bytes):
+            return None
+        if self._is_unwanted():
+            return ThrownAway(int(left_bytes), self.server_state.read_buffer)
+        if self._pieces_bytes + left_bytes > BODY_BUFFER_BYTES:
+            return None
+        return WholeBody(int(left_bytes), b"".join(self._pieces))
+
+    def _end_body_if_complete(self, sink: BodySink) -> None:
+        """Do what the parser does at the end of a body; another one waits for the next request."""
+        if sink.left_bytes:
+            return
+        self._sink = None
+        if isinstance(sink, WholeBody):
+            self._pieces, self._pieces_bytes = [sink.body], len(sink.body)
+        self.on_message_complete()
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as the base class does
 
     def on_message_begin(self) -> None:
         """Wait for the rest of the headers."""
@@ -163,30 +274,51 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        """Refuse headers that came in one piece and are too large, or name no host; else wait for the body."""
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEADER_BYTES:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-            return
+        """Refuse headers that name no host; else wait for the body."""
         version = self.parser.get_http_version()
         n_hosts = sum(name == b"host" for name, _ in self.headers)
         if version not in _VERSIONS or n_hosts > 1 or (version == "1.1" and not n_hosts):
             self._refuse(HTTPStatus.BAD_REQUEST)
             return
         self._has_had_a_request = True
-        self._window_bytes = 0
+        self._window_bytes = self._parsed_bytes = 0
         self._enter(_Phase.BODY)
         if self._refuse_early():
             return
+        self._waits_for_body = self._may_wait_for_body()
+        if not self._waits_for_body:
+            self._begin()
+
+    def _may_wait_for_body(self) -> bool:
+        """Tell whether the application need not know before the body is complete, as with a short one it need not."""
+        is_short = self._declared_bytes() <= BODY_BUFFER_BYTES
+        return is_short and self._has_answered() and not self.expect_100_continue
+
+    def _begin(self) -> None:
+        """Hand the request to the application."""
         super().on_headers_complete()
         self.cycle.transport = _AnswerTransport(self)  # type: ignore[assignment]  # what an answer needs of one
         self.scope["state"][IS_CONNECTED] = self._is_connected
         if self.server_state.draining:
             self.cycle.keep_alive = False
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
+        """Count the request until the application has looked at it, which is a turn of the loop later."""
+        self.server_state.n_beginning += 1
+        super()._start_asgi_task(cycle, self._counted(app))  # type: ignore[arg-type]
+
+    def _counted(self, app: ASGIApp) -> ASGIApp:
+        async def begin(scope: Scope, receive: Receive, send: Send) -> None:
+            self.server_state.n_beginning -= 1
+            await app(scope, receive, send)
+
+        return begin
+
     def on_body(self, body: bytes) -> None:
         """Collect a piece; the application is woken for large ones only, and at the end."""
         self._window_bytes += len(body)
-        if self._is_refused or self.transport.is_closing() or self.cycle.response_complete:
+        self._parsed_bytes += len(body)
+        if self._is_unwanted():
             return
         self._pieces_bytes += len(body)
         self._pieces.append(body)
@@ -194,12 +326,24 @@ class GuardedProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self._hand_over()
 
+    def _is_unwanted(self) -> bool:
+        """Tell whether nobody will read the body any more."""
+        if self._waits_for_body:
+            return False
+        return self._is_refused or self.transport.is_closing() or self.cycle.response_complete
+
     def on_message_complete(self) -> None:
         """Wait for nothing: the service is working, or has already answered."""
         if self.transport.is_closing():
             return
+        if self._waits_for_body:
+            self._waits_for_body = False
+            self._is_refused = self._answer_early()
+            if not self._is_refused:
+                self._begin()
         if self._is_refused:
             self._is_refused = False
+            self._pieces, self._pieces_bytes = [], 0
             self._enter(_Phase.NEXT_REQUEST)
             return
         self._enter(_Phase.NEXT_REQUEST if self.cycle.response_complete else _Phase.ANSWER)
@@ -212,7 +356,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         self._unset_keepalive_if_required()
         if unread and not self.transport.is_closing():
-            if self._leftover_bytes() > MAX_LEFTOVER_BYTES:
+            if self._declared_bytes() > MAX_LEFTOVER_BYTES:
                 self.end_after_answer()
             else:
                 self._pause()
@@ -231,7 +375,15 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse_early(self) -> bool:
-        """Answer a request that is turned away on its headers alone; leave all but the plainest to the usual way."""
+        """Answer a request that is turned away on its headers alone, and let its body pass."""
+        if self._declared_bytes() > MAX_LEFTOVER_BYTES or not self._answer_early():
+            return False
+        self._is_refused = True
+        self._pause()
+        return True
+
+    def _answer_early(self) -> bool:
+        """Turn the request away where there is no room for it; leave all but the plainest to the usual way."""
         refuse = self.server_state.refuse_early
         is_plain = (
             self._has_answered()  # else this answer would overtake an earlier request's
@@ -242,13 +394,16 @@ class GuardedProtocol(HttpToolsProtocol):
         )
         if refuse is None or not is_plain:
             return False
-        answer = refuse(self.parser.get_method(), self.url, self.headers)
-        if answer is None or self._leftover_bytes() > MAX_LEFTOVER_BYTES:
+        answer = refuse(self.parser.get_method(), self.url, self.headers, self.server_state.n_beginning)
+        if answer is None:
             return False
         self.transport.write(answer)
-        self._is_refused = True
-        self._pause()
         return True
+
+    def shutdown(self) -> None:
+        """Finish what is under way, a request that is still arriving as well."""
+        if not self._waits_for_body:
+            super().shutdown()
 
     def _has_answered(self) -> bool:
         """Tell whether every request before this moment has its answer."""
@@ -260,8 +415,16 @@ class GuardedProtocol(HttpToolsProtocol):
         self.loop.call_later(REFUSED_PAUSE_S, self._hear_again)
 
     def _hear_again(self) -> None:
-        if not self.transport.is_closing():
-            self.flow.resume_reading()
+        if self.transport.is_closing():
+            return
+        if isinstance(self._sink, ThrownAway):
+            self._sink.advance(discard(self._file_descriptor(), self._sink.left_bytes))
+            self._end_body_if_complete(self._sink)
+        self.flow.resume_reading()
+
+    def _file_descriptor(self) -> int:
+        descriptor: int = self.transport.get_extra_info("socket").fileno()
+        return descriptor
 
     def check_deadlines(self, now_s: float) -> None:
         """End the connection if its caller is too slow; the server asks twice a second.
@@ -302,12 +465,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._phase = phase
         self._since_s = time.monotonic()
 
-    def _leftover_bytes(self) -> float:
-        """Return how much of a body may still come; of a chunked one nobody knows."""
+    def _declared_bytes(self) -> float:
+        """Return how long the body is; of a chunked one nobody knows."""
         for name, value in self.headers:
             if name == b"content-length" and value.isdigit():
                 return int(value)
-        return float("inf")
+        return inf
 
     def _refuse(self, status: HTTPStatus) -> None:
         if self.transport.is_closing():

@@ -19,7 +19,7 @@ from app.application import DIRECT_ROUTES
 from app.core.config import Settings
 from app.core.starting import StartRefused, tell_refusal
 from app.serving.acceptor import Acceptor
-from app.serving.guarded_protocol import DrainingState, GuardedProtocol
+from app.serving.guarded_protocol import DrainingState, GuardedProtocol, ReadingInPlace
 from app.serving.listening import announce, listen
 
 DEADLINE_CHECK_S: Final = 0.5
@@ -211,8 +211,8 @@ class Server(uvicorn.Server):
         await self.lifespan.shutdown()
         sys.exit(_FAILED_TO_START)
 
-    def _make_protocol(self) -> asyncio.Protocol:
-        return GuardedProtocol(self.config, self.server_state, self.lifespan.state)
+    def _make_protocol(self) -> asyncio.BaseProtocol:
+        return ReadingInPlace(GuardedProtocol(self.config, self.server_state, self.lifespan.state))
 
     def _check_deadlines(self) -> None:
         self._watch = asyncio.get_running_loop().call_later(DEADLINE_CHECK_S, self._check_deadlines)

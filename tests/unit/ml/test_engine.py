@@ -30,7 +30,7 @@ async def test_hands_errors_back() -> None:
 async def test_turns_away_whoever_finds_it_full() -> None:
     engine = Engine(2)
     with engine.admit(), engine.admit():
-        assert engine.is_full
+        assert engine.room == 0
         with pytest.raises(Overloaded), engine.admit():
             pass
     with engine.admit():
