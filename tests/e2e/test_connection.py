@@ -3,15 +3,24 @@
 import asyncio
 import concurrent.futures
 import contextlib
+import itertools
 import json
+import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 
+from app.ml.engine import Patience
+from app.services.prediction import PredictionService
 from app.serving import guarded_protocol
 from tests.fixtures.ecg import encode, make_request, make_signal
 from tests.fixtures.server import LiveApp, read_until_closed
@@ -271,6 +280,48 @@ class TestEarlyRefusals:
         answers = full.exchange(HEALTH + forward + last)
         assert [int(part[1:4]) for part in answers.split(b"HTTP/1.1")[1:]] == [200, 503, 200]
 
+    def test_let_the_body_pass_and_nothing_behind_it(self, full: LiveApp) -> None:
+        body = b"x" * 700_000
+        head = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        last = HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        with full.connect() as connection:
+            connection.sendall(FORWARD + head + body[:1000])
+            assert status(connection.recv(65536)) == 503  # before the body is there
+            connection.sendall(body[1000:] + FORWARD + head + body + last)
+            answers = read_until_closed(connection)
+        assert [int(part[1:4]) for part in answers.split(b"HTTP/1.1")[1:]] == [503, 200]
+
+    def test_are_given_to_all_whom_the_last_place_was_taken_from_meanwhile(self, serve: Serve) -> None:
+        live = serve(compute_queue_size=2)
+        release = threading.Event()
+        waiting = _block(live, release)
+        service = live.app.state.service.prediction
+        begun = 0
+
+        def count(patience: Patience) -> None:
+            nonlocal begun
+            begun += 1
+            PredictionService.check_room(service, patience)
+
+        service.check_room = count
+        head = FORWARD + b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+        with contextlib.ExitStack() as opened:
+            connections = [opened.enter_context(live.connect()) for _ in range(12)]
+            for connection in connections:
+                connection.sendall(head + b"{")
+            time.sleep(0.3)  # all heads were read while there was room for one
+            held_up = threading.Event()
+            live.loop.call_soon_threadsafe(held_up.wait, 5)
+            for connection in connections:
+                connection.sendall(b"}")
+            held_up.set()  # so all bodies are complete in the same turn of the loop
+            time.sleep(0.3)
+            release.set()
+            statuses = sorted(status(connection.recv(65536)) for connection in connections)
+        waiting.result(30)
+        assert statuses == [400] + [503] * 11
+        assert begun == 1  # the others cost the application nothing
+
     def test_do_not_switch_the_deadlines_off(self, full: LiveApp, monkeypatch: pytest.MonkeyPatch) -> None:
         with full.connect() as connection:
             connection.sendall(FORWARD + b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
@@ -299,3 +350,57 @@ class TestPipelining:
             connection.sendall(HEALTH[20:].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
             answers = read_until_closed(connection)
         assert [int(part[1:4]) for part in answers.split(b"HTTP/1.1")[1:]] == [400, 200]
+
+
+def _echo(length: int, *, is_chunked: bool) -> bytes:
+    """Return a request whose answer tells length and checksum of its body."""
+    head, body = b"POST /v2/echo HTTP/1.1\r\nHost: x\r\n", b"ab" * (length // 2)
+    if not is_chunked:
+        return head + b"Content-Length: %d\r\n\r\n" % length + body
+    chunks = [body[start : start + 50_000] for start in range(0, length, 50_000)]
+    framed = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return head + b"Transfer-Encoding: chunked\r\n\r\n" + framed + b"0\r\n\r\n"
+
+
+requests = st.tuples(st.sampled_from([0, 2, 1000, 4096, 60_000, 300_000, 600_000]), st.booleans())
+
+
+class TestArrival:
+    """However the bytes come in, they are the same requests."""
+
+    @pytest.fixture
+    def echo(self, serve: Serve) -> LiveApp:
+        live = serve()
+
+        async def tell(request: Request) -> PlainTextResponse:
+            body = await request.body()
+            return PlainTextResponse(f"{len(body)} {zlib.crc32(body)}")
+
+        live.app.add_route("/v2/echo", tell, methods=["POST"])
+        return live
+
+    @given(sizes=st.lists(st.integers(1, 300_000), min_size=1, max_size=20), asked=st.lists(requests, max_size=4))
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    def test_in_pieces_of_any_size_they_get_the_same_answers(
+        self, echo: LiveApp, sizes: list[int], asked: list[tuple[int, bool]]
+    ) -> None:
+        stream = b"".join(_echo(length, is_chunked=is_chunked) for length, is_chunked in asked)
+        stream += HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        with echo.connect() as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sending = threading.Thread(target=_send_in_pieces, args=(connection, stream, sizes))
+            sending.start()
+            answers = read_until_closed(connection)
+            sending.join()
+        assert answers.count(b"HTTP/1.1 200") == len(asked) + 1
+        told = [part.rpartition(b"\r\n\r\n")[2].decode() for part in answers.split(b"HTTP/1.1 ")[1:-1]]
+        assert told == [f"{length} {zlib.crc32(b'ab' * (length // 2))}" for length, _ in asked]
+
+
+def _send_in_pieces(connection: socket.socket, stream: bytes, sizes: list[int]) -> None:
+    start = 0
+    for size in itertools.cycle(sizes if max(sizes) > 500 else [*sizes, 5_000]):  # else it would take for ever
+        if start >= len(stream):
+            return
+        connection.sendall(stream[start : start + size])
+        start += size

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from app.core.exceptions import CallerGone, DeadlineExceeded, Overloaded, ShuttingDown
-from app.ml.engine import Engine, Patience
+from app.ml.engine import HOLD_S, Engine, Patience
 
 
 async def test_computes_in_one_other_thread() -> None:
@@ -156,3 +156,45 @@ async def test_refuses_what_waits_when_it_closes() -> None:
         with pytest.raises(ShuttingDown):
             await second
         await closing
+
+
+async def test_hands_results_over_together_while_others_wait() -> None:
+    engine = Engine(8)
+    may_end = threading.Event()
+    told: list[int] = []
+
+    async def compute(index: int) -> None:
+        with engine.admit() as desk:
+            await desk.run(may_end.wait if index == 0 else lambda: True)
+            told.append(loop_turn)
+
+    loop_turn = 0
+    waiting = [asyncio.create_task(compute(index)) for index in range(6)]
+    await asyncio.sleep(0.05)
+    may_end.set()
+    while len(told) < 6:
+        await asyncio.sleep(0)
+        loop_turn += 1
+    assert len(set(told)) == 1
+    await asyncio.gather(*waiting)
+    engine.close()
+
+
+async def test_keeps_no_result_back_for_long() -> None:
+    engine = Engine(8)
+    order: list[str] = []
+    first = asyncio.Event()
+
+    async def compute(name: str, spent_s: float) -> None:
+        with engine.admit() as desk:
+            await desk.run(time.sleep, spent_s)
+            order.append(name)
+            first.set()
+
+    async def look() -> None:
+        await first.wait()
+        order.append("seen")
+
+    await asyncio.gather(*(compute(name, 2 * HOLD_S) for name in "abc"), look())
+    assert order.index("seen") < order.index("c")
+    engine.close()
