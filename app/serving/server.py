@@ -19,6 +19,7 @@ from app.application import DIRECT_ROUTES
 from app.core.config import Settings
 from app.core.starting import StartRefused, tell_refusal
 from app.serving.acceptor import Acceptor
+from app.serving.event_loop import new_event_loop
 from app.serving.guarded_protocol import DrainingState, GuardedProtocol
 from app.serving.listening import announce, listen
 
@@ -101,6 +102,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 _TellRefusals(app, self._keep_refusal),
+                loop=f"{new_event_loop.__module__}:{new_event_loop.__name__}",
                 http=GuardedProtocol,
                 ws="none",
                 lifespan="on",
