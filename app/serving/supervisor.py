@@ -23,7 +23,7 @@ from app.core.caller_limits import CallerLimits
 from app.core.config import Settings
 from app.core.siblings import Siblings
 from app.core.starting import StartRefused, tell_refusal
-from app.ml.errors import ArtifactError, ArtifactMissingError
+from app.ml.errors import ArtifactError, ArtifactMissingError, ArtifactRefusedError
 from app.ml.files import ModelFiles, read_files
 from app.serving.entry import Post, run_worker
 from app.serving.listening import announce, listen
@@ -96,8 +96,8 @@ def _read_model(settings: Settings) -> ModelFiles | None:
         return read_files(path)
     except ArtifactMissingError:
         return None  # the workers say so and serve all the same
-    except ArtifactError as refusal:
-        raise StartRefused(f"MODEL_PATH: {path}: {refusal} ({refusal.code})") from refusal
+    except ArtifactRefusedError as refusal:
+        raise refusal.refuse_start(path) from refusal
 
 
 class Supervisor:
@@ -283,7 +283,7 @@ class Supervisor:
         try:
             self._next_files = read_files(self._settings.model_file)
         except ArtifactError as refusal:
-            self._abandon_swap(f"{refusal} ({refusal.code})")
+            self._abandon_swap(refusal.reason)
             return
         for worker in self._serving():
             worker.prepared = None

@@ -162,7 +162,7 @@ class Worker:
         try:
             classifier = await asyncio.to_thread(load_files, files)
         except ArtifactError as refusal:
-            self._say(NotPrepared(f"{refusal} ({refusal.code})", swap))
+            self._say(NotPrepared(refusal.reason, swap))
         except Exception as error:  # noqa: BLE001 - the supervisor waits for an answer, whatever it is
             self._say(NotPrepared(type(error).__name__, swap))
         else:
