@@ -11,16 +11,18 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.config import Config
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.api.intake import IS_CONNECTED
+from app.api.middleware import HSTS
 
 MAX_HEADER_BYTES: Final = 32 * 1024
 HEADER_DEADLINE_S: Final = 10.0
@@ -39,6 +41,10 @@ BODY_BUFFER_BYTES: Final = 512 * 1024
 """A body up to this size wakes the application once, when it is complete."""
 
 
+RefuseEarly = Callable[[bytes, bytes, list[tuple[bytes, bytes]]], tuple[bytes, bytes] | None]
+"""From method, target and headers to an answer's head, without its end, and body."""
+
+
 class DrainingState(ServerState):
     """What all connections of a server share."""
 
@@ -46,8 +52,8 @@ class DrainingState(ServerState):
         super().__init__()
         #: the process is on its way out: every answer ends its connection
         self.draining = False
-        #: gives the answer to a request that is turned away on its headers alone: method, target, headers
-        self.refuse_early: Callable[[bytes, bytes, list[tuple[bytes, bytes]]], bytes | None] | None = None
+        #: gives the answer to a request that is turned away on its headers alone
+        self.refuse_early: RefuseEarly | None = None
 
 
 class _Phase(Enum):
@@ -80,7 +86,11 @@ class _AnswerTransport:
         return self._protocol.transport.is_closing()
 
 
-def _problem(status: HTTPStatus) -> bytes:
+def _write_fields(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(b"%s: %s\r\n" % field for field in fields)
+
+
+def _problem(status: HTTPStatus, server_fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Write a whole answer: no application has seen the request, so the form of its errors is made here."""
     body = json.dumps({"type": "about:blank", "title": status.phrase, "status": status.value}).encode()
     head = (
@@ -90,9 +100,9 @@ def _problem(status: HTTPStatus) -> bytes:
         f"x-request-id: {secrets.token_hex(16)}\r\n"
         "x-content-type-options: nosniff\r\n"
         "cache-control: no-store\r\n"
-        "connection: close\r\n\r\n"
+        "connection: close\r\n"
     )
-    return head.encode("ascii") + body
+    return b"%s%s\r\n%s" % (head.encode("ascii"), _write_fields(server_fields), body)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -245,10 +255,21 @@ class GuardedProtocol(HttpToolsProtocol):
         answer = refuse(self.parser.get_method(), self.url, self.headers)
         if answer is None or self._leftover_bytes() > MAX_LEFTOVER_BYTES:
             return False
-        self.transport.write(answer)
+        head, body = answer
+        hsts = [HSTS] if self._is_https() else []
+        fields = _write_fields([*self.server_state.default_headers, *hsts])
+        self.transport.write(b"%s%s\r\n%s" % (head, fields, body))
         self._is_refused = True
         self._pause()
         return True
+
+    def _is_https(self) -> bool:
+        """Tell how the caller came: for the application, a middleware reads it from what trusted proxies say."""
+        proxies = self.app.trusted_hosts if isinstance(self.app, ProxyHeadersMiddleware) else ()
+        stated = dict(self.headers).get(b"x-forwarded-proto")
+        if stated is None or self.client is None or self.client[0] not in proxies:
+            return self.scheme == "https"
+        return stated.strip() == b"https"
 
     def _has_answered(self) -> bool:
         """Tell whether every request before this moment has its answer."""
@@ -288,7 +309,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the base class passes its own text
         """Refuse what is no HTTP."""
-        self.transport.write(_problem(HTTPStatus.BAD_REQUEST))
+        self.transport.write(_problem(HTTPStatus.BAD_REQUEST, self.server_state.default_headers))
         self.transport.close()
 
     def _hand_over(self) -> None:
@@ -315,5 +336,5 @@ class GuardedProtocol(HttpToolsProtocol):
         # The base class sets the cycle with the first complete headers.
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            self.transport.write(_problem(status))
+            self.transport.write(_problem(status, self.server_state.default_headers))
         self.transport.close()

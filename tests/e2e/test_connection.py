@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
@@ -33,7 +34,7 @@ def check_problem(answer: bytes) -> None:
     fields = head.lower().split(b"\r\n")
     assert b"content-type: application/problem+json" in fields
     assert b"content-length: %d" % len(body) in fields
-    assert any(field.startswith(b"x-request-id: ") for field in fields)
+    assert {b"x-request-id", b"date"} <= {field.partition(b": ")[0] for field in fields}
     assert json.loads(body)["status"] == status(answer)
 
 
@@ -256,10 +257,27 @@ class TestEarlyRefusals:
             health = client.get("/api/v1/health")
         assert (early.status_code, early.json()) == (usual.status_code, usual.json())
         assert early.json()["status"] == 503
-        assert {*usual.headers} - {"date"} == {*early.headers}
+        assert {*usual.headers} == {*early.headers}
+        assert parsedate_to_datetime(early.headers["date"]) <= parsedate_to_datetime(usual.headers["date"])
         fixed = {*early.headers} - {"server-timing", "date"}
         assert {name: early.headers[name] for name in fixed} == {name: usual.headers[name] for name in fixed}
         assert health.status_code == 200  # on the connection whose body nobody wanted
+
+    @pytest.mark.parametrize(("proxies", "is_secure"), [("127.0.0.1", True), ("192.0.2.1", False), ("", False)])
+    def test_tell_callers_behind_a_secure_proxy_to_stay_with_it(
+        self, serve: Serve, proxies: str, is_secure: bool
+    ) -> None:
+        live = serve(compute_queue_size=1, forwarded_allow_ips=proxies)
+        release = threading.Event()
+        waiting = _block(live, release)
+        headers = {**JSON, "X-Forwarded-Proto": "https"}
+        with httpx.Client(base_url=live.url, headers=headers) as client:
+            early = client.post("/api/v1/forward", content=b"{}")
+            usual = client.post("/api/v1/forward", content=b"{}", headers={"Origin": "https://page.example"})
+        release.set()
+        waiting.result(30)
+        stated = [answer.headers.get("strict-transport-security") for answer in (early, usual)]
+        assert stated == ["max-age=31536000" if is_secure else None] * 2
 
     def test_are_not_given_while_there_is_room(self, serve: Serve) -> None:
         live = serve(compute_queue_size=1)
