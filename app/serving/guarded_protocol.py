@@ -39,6 +39,8 @@ REFUSED_PAUSE_S: Final = 0.08
 take the processor from those who were let in."""
 BODY_BUFFER_BYTES: Final = 512 * 1024
 """A body up to this size wakes the application once, when it is complete."""
+MAX_COLLECTED_BYTES: Final = 64 * 1024 * 1024
+"""Of all connections. Above, the application is woken for every piece, counts what it takes and refuses the rest."""
 
 
 RefuseEarly = Callable[[bytes, bytes, list[tuple[bytes, bytes]]], tuple[bytes, bytes] | None]
@@ -52,6 +54,8 @@ class DrainingState(ServerState):
         super().__init__()
         #: the process is on its way out: every answer ends its connection
         self.draining = False
+        #: of bodies, not handed over to the application yet
+        self.collected_bytes = 0
         #: gives the answer to a request that is turned away on its headers alone
         self.refuse_early: RefuseEarly | None = None
 
@@ -139,6 +143,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let whoever works for the caller know."""
         self._gone[0] = True
+        self._take_pieces()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -200,7 +205,8 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._pieces_bytes += len(body)
         self._pieces.append(body)
-        if self._pieces_bytes >= BODY_BUFFER_BYTES:
+        self.server_state.collected_bytes += len(body)
+        if self._pieces_bytes >= BODY_BUFFER_BYTES or self.server_state.collected_bytes > MAX_COLLECTED_BYTES:
             self.flow.pause_reading()
             self._hand_over()
 
@@ -314,10 +320,17 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _hand_over(self) -> None:
         """Give the application what was collected, copied once; the base class would copy every piece three times."""
-        pieces = [bytes(self.cycle.body), *self._pieces] if self.cycle.body else self._pieces
+        pieces = self._take_pieces()
+        if self.cycle.body:
+            pieces.insert(0, bytes(self.cycle.body))
         self.cycle.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)  # type: ignore[assignment]  # only read
-        self._pieces, self._pieces_bytes = [], 0
         self.cycle.message_event.set()
+
+    def _take_pieces(self) -> list[bytes]:
+        pieces = self._pieces
+        self.server_state.collected_bytes -= self._pieces_bytes
+        self._pieces, self._pieces_bytes = [], 0
+        return pieces
 
     def _enter(self, phase: _Phase) -> None:
         self._phase = phase

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import json
+import select
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -297,6 +298,25 @@ class TestEarlyRefusals:
             monkeypatch.setattr(guarded_protocol, "HEADER_DEADLINE_S", 0.1)
             assert connection.recv(65536) == b""  # ended for being idle
         assert b"408 Request Timeout" in full.exchange(b"GET / HTT")
+
+
+def test_bodies_that_are_still_coming_in_are_counted_over_all_connections(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded_protocol, "MAX_COLLECTED_BYTES", 100_000)
+    live = serve(max_buffered_bytes=100_000)
+    head = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    begun = FORWARD + head + b"%x\r\n" % 40_000 + b" " * 40_000
+    callers = [live.connect() for _ in range(8)]
+    for caller in callers:
+        caller.sendall(begun)
+    answered, _, _ = select.select(callers, [], [], 10)
+    assert answered
+    assert {status(caller.recv(65536)) for caller in answered} == {503}
+    for caller in callers:
+        caller.close()
+    _until(lambda: not live.server.server_state.connections)
+    assert live.server.server_state.collected_bytes == 0
 
 
 class TestPipelining:
