@@ -12,6 +12,7 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.api.early_refusal import EarlyRefusals
 from app.api.state import AppState
@@ -196,8 +197,10 @@ class Server(uvicorn.Server):
             state.draining = True
         self.server_state.draining = True
         for connection in self._connections():
-            if connection.cycle is not None:
-                connection.cycle.keep_alive = False
+            cycle: RequestResponseCycle | None = connection.cycle  # set with the first complete headers
+            # An answer that has begun without saying so must not end its connection: its caller may ask again.
+            if cycle is not None and not cycle.response_started:
+                cycle.keep_alive = False
 
     def _connections(self) -> list[GuardedProtocol]:
         return [one for one in self.server_state.connections if isinstance(one, GuardedProtocol)]

@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import json
 import select
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
+from starlette.responses import StreamingResponse
 
 from app.serving import guarded_protocol
 from tests.fixtures.ecg import encode, make_request, make_signal
@@ -185,6 +187,26 @@ def test_stops_by_finishing_what_it_began(serve: Serve) -> None:
         live.server.should_exit = True
         assert answer.result().status_code == 200
     _until(lambda: not _takes_callers(live))
+
+
+def test_keeps_the_connection_of_an_answer_that_had_begun_when_it_was_told_to_stop(serve: Serve) -> None:
+    live = serve(shutdown_delay_s=5)
+
+    def stop_while_answering() -> Iterator[bytes]:
+        live.server.handle_exit(signal.SIGTERM, None)
+        yield b"the end"
+
+    live.app.add_api_route("/stop", lambda: StreamingResponse(stop_while_answering()))
+    with live.connect() as connection:
+        connection.sendall(HEALTH.replace(b"/api/v1/health", b"/stop"))
+        first = b""
+        while not first.endswith(b"the end\r\n0\r\n\r\n"):
+            first += connection.recv(65536)
+        assert b"connection: close" not in first
+        connection.sendall(HEALTH)
+        second = read_until_closed(connection)
+    assert status(second) == 200
+    assert b"connection: close" in second
 
 
 class TestCallersWhoHangUp:
