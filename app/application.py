@@ -188,7 +188,7 @@ def _load(load_model: LoadModel, path: Path) -> Classifier | None:
         log.warning("model_missing", path=str(path), hint="set MODEL_PATH to a model that train_model.py has made")
         return None
     except ArtifactRefusedError as refusal:
-        raise StartRefused(f"MODEL_PATH: {path}: {refusal} ({refusal.code})") from refusal
+        raise refusal.refuse_start(path) from refusal
 
 
 async def _auth_service(settings: Settings) -> AuthService:

@@ -19,6 +19,7 @@ from app.api.parsing.inflate import inflate
 from app.api.parsing.json_ecg import read_json
 from app.api.parsing.npy import read_npy
 from app.api.parsing.raw import read_raw
+from app.core.steps import finish
 from app.ecg.synthetic import synthesize
 
 ROUNDS = 150
@@ -66,7 +67,7 @@ def main() -> None:
         "this service, form": lambda: read_form(form, FORM_TYPE),
         "this service, npy": lambda: read_npy(npy, QUERY),
         "this service, float32": lambda: read_raw(numbers, QUERY),
-        "inflating the rows": lambda: inflate(packed, MAX_BYTES),
+        "inflating the rows": lambda: finish(inflate(packed, MAX_BYTES)),
         "orjson + numpy": lambda: np.asarray(orjson.loads(nested)["ecg_signal"], np.float32),
         "pydantic": lambda: np.asarray(Naive.model_validate_json(nested).ecg_signal, np.float32),
         "json + numpy": lambda: np.asarray(json.loads(nested)["ecg_signal"], np.float32),

@@ -7,12 +7,12 @@ a table and their functions are given the request itself; the router knows the s
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import problem_response
-from app.core.exceptions import CallerGone, ServiceError
+from app.core.exceptions import ServiceError
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -39,7 +39,4 @@ class DirectRoutes:
             response = await handler(request)
         except ServiceError as error:
             response = problem_response(error, request)
-        except ClientDisconnect:
-            # Nobody reads it, but the log shows why nothing was done.
-            response = problem_response(CallerGone(), request)
         await response(scope, receive, send)

@@ -46,8 +46,10 @@ class EarlyRefusals:
         self._n_unlogged = 0
         self._logged_at_s = float("-inf")
 
-    def answer(self, method: bytes, target: bytes, headers: Headers, n_beginning: int) -> bytes | None:
-        """Return the whole refusal of a request, None where it must be looked at in the usual way.
+    def answer(self, method: bytes, target: bytes, headers: Headers, n_beginning: int) -> tuple[bytes, bytes] | None:
+        """Return the refusal of a request, None where it must be looked at in the usual way.
+
+        It is a head without its end, to which the server adds what it puts on every answer, and a body.
 
         Parameters
         ----------
@@ -65,7 +67,7 @@ class EarlyRefusals:
         self._note()
         language = choose_language(known.get(b"accept-language", b"").decode("latin-1"))
         head, body = self._answers[path, language]
-        return b"%sx-request-id: %s\r\n\r\n%s" % (head, choose_request_id(headers).encode(), body)
+        return b"%sx-request-id: %s\r\n" % (head, choose_request_id(headers).encode()), body
 
     def _note(self) -> None:
         """Log how many were refused, once a second: a line for each would cost as much as the refusal."""

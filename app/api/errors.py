@@ -7,7 +7,7 @@ from urllib.parse import quote
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.requests import ClientDisconnect, HTTPConnection, Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
@@ -30,7 +30,6 @@ from app.models.schemas import Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
 MAX_PATH_CHARACTERS: Final = 200
-_CLIENT_CLOSED: Final = 499
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 _BY_STATUS: Final[Mapping[int, type[ServiceError]]] = {
@@ -77,7 +76,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, _answer_service_error)
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(StarletteHTTPException, _answer_http_error)
-    app.add_exception_handler(ClientDisconnect, _answer_nobody)
 
 
 async def _answer_service_error(request: Request, error: Exception) -> Response:
@@ -116,11 +114,6 @@ def _allowed_methods(request: Request) -> list[str]:
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     ]
     return ["HEAD", *taken] if "GET" in taken else taken
-
-
-async def _answer_nobody(_request: Request, _error: Exception) -> Response:
-    """Answer a caller who went away while sending: nobody reads it, but the log shows why nothing was done."""
-    return Response(status_code=_CLIENT_CLOSED)
 
 
 def problem_responses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:

@@ -37,7 +37,7 @@ SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 """On every answer, unless the endpoint says otherwise: almost everything here is about a patient."""
-_HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
+HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 ENCODED_SECURITY_HEADERS: Final = tuple(
     (name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
 )
@@ -72,7 +72,7 @@ class RequestContext:
                     (b"x-request-id", request_id.encode()),
                     (b"server-timing", _server_timing(timings, started_s).encode()),
                     *(field for field in ENCODED_SECURITY_HEADERS if field[0] not in names),
-                    *([_HSTS] if scope.get("scheme") == "https" else ()),
+                    *([HSTS] if scope.get("scheme") == "https" else ()),
                 ]
             await send(message)
 

@@ -13,6 +13,7 @@ from app.api.parsing import Readers, choose_reader
 from app.api.state import app_state
 from app.core.constants import RequestType, Source
 from app.core.exceptions import BodyTooLarge, UnsupportedContentType
+from app.core.steps import Steps
 from app.ml.engine import Patience
 from app.services.prediction import Intake
 
@@ -56,7 +57,7 @@ class Kind(Generic[Shape, Result]):
     readers: Readers[Shape]
     max_bytes: int
     request_type: RequestType
-    classify: Callable[[Callable[[], Shape], Intake], Awaitable[Result]]
+    classify: Callable[[Callable[[], Steps[Shape]], Intake], Awaitable[Result]]
     source: Source = Source.UNKNOWN
 
 

@@ -92,7 +92,8 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         le=1_000_000,
-        description="requests of one address a minute, over all processes; above, 429; 0: no limit",
+        description="requests of one address (IPv6: one /64 network) a minute, over all processes; above, 429; "
+        "0: no limit",
     )
     min_free_disk_bytes: int = Field(
         default=64 * _MIB,

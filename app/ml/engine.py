@@ -12,6 +12,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from threadpoolctl import threadpool_limits
 
 from app.core.exceptions import CallerGone, DeadlineExceeded, Overloaded, ServiceError, ShuttingDown
+from app.core.steps import Steps
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -166,6 +167,24 @@ class Desk:
             return await outcome
         finally:
             del outcome  # an error that it holds is raised from this frame: a ring that keeps all frames above
+
+    async def run_steps(self, steps: Steps[R]) -> R:
+        """Compute step by step, with others' computations in between; raises what `run` does."""
+        try:
+            while (result := await self.run(_take, steps)) is None:
+                pass
+            return result[0]
+        finally:
+            del steps  # an error's frames for one would keep what has been computed so far
+
+
+def _take(steps: Steps[R]) -> tuple[R] | None:
+    """Take the next step; return the result, in a tuple, after the last."""
+    try:
+        next(steps)
+    except StopIteration as end:
+        return (end.value,)
+    return None
 
 
 @dataclass(slots=True, eq=False)

@@ -14,7 +14,10 @@ ArtifactError
     └── SelfTestError           the model does not answer what it answered when it was made
 """
 
+from pathlib import Path
 from typing import ClassVar
+
+from app.core.starting import StartRefused
 
 
 class ArtifactError(Exception):
@@ -22,6 +25,11 @@ class ArtifactError(Exception):
 
     code: ClassVar[str] = "artifact"
     stops_start: ClassVar[bool] = True
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, and its code."""
+        return f"{self} ({self.code})"
 
 
 class ArtifactMissingError(ArtifactError):
@@ -35,6 +43,10 @@ class ArtifactRefusedError(ArtifactError):
     """There is a model file, but it must not be used."""
 
     code = "artifact_refused"
+
+    def refuse_start(self, path: Path) -> StartRefused:
+        """Return what keeps a service from starting whose model lies at `path`."""
+        return StartRefused(f"MODEL_PATH: {path}: {self.reason}")
 
 
 class NotARegularFileError(ArtifactRefusedError):

@@ -7,10 +7,10 @@ number of bytes; a file that names anything else is refused before it is built.
 import io
 import lzma
 import pickle
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import joblib
-from joblib.numpy_pickle import NumpyUnpickler
+from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
 from app.ml.errors import ArtifactTooLargeError, CorruptArtifactError, ForbiddenContentError
 from app.ml.stand_ins import STAND_INS
@@ -36,11 +36,31 @@ ALLOWED: Final = frozenset(
 )
 
 
+class _PlainArrayWrapper(NumpyArrayWrapper):  # type: ignore[misc]  # joblib is untyped
+    """An array of numbers; one of objects would be read by an unpickler that is not ours."""
+
+    def read_array(self, unpickler: NumpyUnpickler, ensure_native_byte_order: bool) -> Any:
+        if self.dtype.hasobject:
+            raise ForbiddenContentError("the model file holds an array of objects, which no model needs")
+        return super().read_array(unpickler, ensure_native_byte_order)
+
+
+_REPLACED: Final = {("joblib.numpy_pickle", "NumpyArrayWrapper"): _PlainArrayWrapper, **STAND_INS}
+
+
 class _RestrictedUnpickler(NumpyUnpickler):  # type: ignore[misc]  # joblib is untyped
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
             raise ForbiddenContentError(f"the model file names {module}.{name}, which no model needs")
-        return STAND_INS.get((module, name)) or super().find_class(module, name)
+        return _REPLACED.get((module, name)) or super().find_class(module, name)
+
+    def load_build(self) -> None:
+        """Give an object its state, but never a class or a function: that would change it for the whole process."""
+        if callable(self.stack[-2]):
+            raise ForbiddenContentError("the model file changes a class or a function, which no model needs")
+        super().load_build()
+
+    dispatch: ClassVar = {**NumpyUnpickler.dispatch, pickle.BUILD[0]: load_build}
 
 
 def dumps(payload: object) -> bytes:
@@ -56,7 +76,8 @@ def loads(data: bytes) -> object:
     Raises
     ------
     ForbiddenContentError
-        If the pickle names anything outside `ALLOWED`; nothing of it has been called then.
+        If the pickle names anything outside `ALLOWED`, of which nothing has been called then, changes what it
+        names, or holds an array of objects.
     ArtifactTooLargeError
         If it unpacks to more than `MAX_UNPACKED_BYTES`.
     CorruptArtifactError

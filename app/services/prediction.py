@@ -21,6 +21,7 @@ from app.core.exceptions import (
 )
 from app.core.logging import code_places
 from app.core.messages import with_reason
+from app.core.steps import Steps, finish
 from app.database.repositories.history import HistoryEntry
 from app.ecg.errors import InvalidECG, UnusableECG
 from app.ecg.pipeline import PreparedECG, prepare
@@ -109,7 +110,7 @@ class PredictionService:
         """
         self._engine.check_room(patience)
 
-    async def classify(self, read: Read, intake: Intake) -> Prediction:
+    async def classify(self, read: Callable[[], Steps[Sample]], intake: Intake) -> Prediction:
         """Classify one ECG.
 
         Parameters
@@ -134,7 +135,7 @@ class PredictionService:
         classifier = await self._require_model(intake, RequestType.SINGLE)
         with self._engine.admit(intake.patience) as desk:
             try:
-                await desk.run(_work, case, read, classifier, time.perf_counter())
+                await desk.run(_work, case, lambda: finish(read()), classifier, time.perf_counter())
             except (CallerGone, DeadlineExceeded) as refusal:
                 await self.record_refusal(refusal, intake, RequestType.SINGLE)
                 raise
@@ -145,7 +146,9 @@ class PredictionService:
         case.timing_ms["total"] = _ms_since(intake.started_s)
         return _result(case, classifier)
 
-    async def classify_batch(self, split: Callable[[], Batch], intake: Intake) -> list[Prediction | ProcessingFailed]:
+    async def classify_batch(
+        self, split: Callable[[], Steps[Batch]], intake: Intake
+    ) -> list[Prediction | ProcessingFailed]:
         """Classify several ECGs, in order; nothing is predicted unless all are valid.
 
         Parameters
@@ -236,8 +239,8 @@ def _entry(
     )
 
 
-async def _split(desk: Desk, split: Callable[[], Batch]) -> Batch:
-    batch = await desk.run(split)
+async def _split(desk: Desk, split: Callable[[], Steps[Batch]]) -> Batch:
+    batch = await desk.run_steps(split())
     if batch.faults:
         raise InvalidInput(errors=batch.faults)
     return batch

@@ -7,7 +7,6 @@ from socket import socket
 
 from app.core.config import Settings
 from app.core.siblings import Siblings
-from app.ml.files import ModelFiles
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,12 +17,10 @@ class Post:
     ----------
     settings
         As the supervisor read them.
-    files
-        The model's files as the supervisor read them; None where there are none.
     listener
         The socket all workers accept from.
     supervisor
-        The line to it; its end is the end of the worker.
+        The line to it: it says first which model to load, and its end is the end of the worker.
     slot
         The worker's place on the board.
     siblings
@@ -31,7 +28,6 @@ class Post:
     """
 
     settings: Settings
-    files: ModelFiles | None
     listener: socket
     supervisor: "Connection[object, object]"
     slot: int

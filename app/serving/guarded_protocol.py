@@ -11,19 +11,22 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
 from http import HTTPStatus
 from math import inf, isinf
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.config import Config
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.api.intake import IS_CONNECTED
+from app.api.middleware import HSTS
+from app.serving.answer_transport import AnswerTransport
 from app.serving.body_sink import BodySink, ThrownAway, WholeBody
 from app.serving.discarding import discard
 
@@ -45,6 +48,12 @@ BODY_BUFFER_BYTES: Final = 512 * 1024
 READ_BYTES: Final = 256 * 1024
 HEAD_READ_BYTES: Final = 4 * 1024
 """What is read at once of a request before its headers are understood: as a rule all of them, and little of a body."""
+MAX_COLLECTED_BYTES: Final = 64 * 1024 * 1024
+"""Of all connections. Above, the application is woken for every piece, counts what it takes and refuses the rest."""
+
+
+RefuseEarly = Callable[[bytes, bytes, list[tuple[bytes, bytes]], int], tuple[bytes, bytes] | None]
+"""From method, target, headers, and how many requests are about to begin, to an answer: its head without end, its body."""
 
 
 class DrainingState(ServerState):
@@ -54,9 +63,10 @@ class DrainingState(ServerState):
         super().__init__()
         #: the process is on its way out: every answer ends its connection
         self.draining = False
-        #: gives the answer to a request that is turned away on its headers alone: method, target, headers, and how many
-        #: requests are about to begin
-        self.refuse_early: Callable[[bytes, bytes, list[tuple[bytes, bytes]], int], bytes | None] | None = None
+        #: of bodies, not handed over to the application yet
+        self.collected_bytes = 0
+        #: gives the answer to a request that is turned away on its headers alone
+        self.refuse_early: RefuseEarly | None = None
         #: requests that were handed to the application, which has not looked at them yet
         self.n_beginning = 0
         #: what is read lies here until it is looked at, which is before any other connection is read from
@@ -75,81 +85,11 @@ class _Phase(Enum):
     """The answer is sent, the caller is still sending: what comes is thrown away until it notices."""
 
 
-class _AnswerTransport:
-    """What an answer is written to: its head goes out with what follows at once, not in a packet of its own.
-
-    The base class closes the transport where the connection is to end, read or not; this one sees to both.
-    """
-
-    def __init__(self, protocol: "GuardedProtocol") -> None:
-        self._protocol = protocol
-        self._held: list[bytes] | None = []
-
-    def write(self, data: bytes) -> None:
-        """Send, or keep until the next write or the end of this turn of the loop."""
-        if self._held is None:
-            self._protocol.transport.write(data)
-        elif self._held:
-            self._flush(data)
-        else:
-            self._held.append(data)
-            self._protocol.loop.call_soon(self._flush)
-
-    def _flush(self, data: bytes = b"") -> None:
-        if self._held is not None:
-            held, self._held = self._held, None
-            self._protocol.transport.write(b"".join([*held, data]))
-
-    def close(self) -> None:
-        """End the connection."""
-        self._flush()
-        self._protocol.end_after_answer()
-
-    def is_closing(self) -> bool:
-        """Whether it has ended."""
-        return self._protocol.transport.is_closing()
+def _write_fields(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(b"%s: %s\r\n" % field for field in fields)
 
 
-class ReadingInPlace(asyncio.BufferedProtocol):
-    """What the transport talks to: it lets a connection say where to read to.
-
-    The connection itself is an `asyncio.Protocol`, as its base class is; to such a one the transport would hand on
-    bytes that it has read elsewhere.
-    """
-
-    def __init__(self, connection: "GuardedProtocol") -> None:
-        self._connection = connection
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Pass on."""
-        self._connection.connection_made(cast("asyncio.Transport", transport))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Pass on."""
-        self._connection.connection_lost(exc)
-
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the connection knows better
-        """Ask the connection."""
-        return self._connection.get_buffer()
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Pass on."""
-        self._connection.buffer_updated(nbytes)
-
-    def eof_received(self) -> None:
-        """Pass on."""
-        self._connection.eof_received()
-
-    def pause_writing(self) -> None:
-        """Pass on."""
-        self._connection.pause_writing()
-
-    def resume_writing(self) -> None:
-        """Pass on."""
-        self._connection.resume_writing()
-
-
-def _problem(status: HTTPStatus) -> bytes:
+def _problem(status: HTTPStatus, server_fields: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Write a whole answer: no application has seen the request, so the form of its errors is made here."""
     body = json.dumps({"type": "about:blank", "title": status.phrase, "status": status.value}).encode()
     head = (
@@ -159,9 +99,9 @@ def _problem(status: HTTPStatus) -> bytes:
         f"x-request-id: {secrets.token_hex(16)}\r\n"
         "x-content-type-options: nosniff\r\n"
         "cache-control: no-store\r\n"
-        "connection: close\r\n\r\n"
+        "connection: close\r\n"
     )
-    return head.encode("ascii") + body
+    return b"%s%s\r\n%s" % (head.encode("ascii"), _write_fields(server_fields), body)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -186,6 +126,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._is_refused = False
         self._pieces: list[bytes | bytearray] = []
         self._pieces_bytes = 0
+        self._collected_bytes = 0
         self._sink: BodySink | None = None
         #: the application hears of the request when its body is complete
         self._waits_for_body = False
@@ -201,6 +142,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let whoever works for the caller know."""
         self._gone[0] = True
+        self._drop_pieces()
         super().connection_lost(exc)
 
     def get_buffer(self) -> memoryview:
@@ -242,8 +184,10 @@ class GuardedProtocol(HttpToolsProtocol):
             return None
         if self._is_unwanted():
             return ThrownAway(int(left_bytes), self.server_state.read_buffer)
-        if self._pieces_bytes + left_bytes > BODY_BUFFER_BYTES:
-            return None
+        if not self._waits_for_body:
+            if self._pieces_bytes + left_bytes > BODY_BUFFER_BYTES or not self._has_room_for(left_bytes):
+                return None
+            self._collect(int(left_bytes))
         return WholeBody(int(left_bytes), b"".join(self._pieces))
 
     def _end_body_if_complete(self, sink: BodySink) -> None:
@@ -291,13 +235,17 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _may_wait_for_body(self) -> bool:
         """Tell whether the application need not know before the body is complete, as with a short one it need not."""
-        is_short = self._declared_bytes() <= BODY_BUFFER_BYTES
-        return is_short and self._has_answered() and not self.expect_100_continue
+        n_bytes = self._declared_bytes()
+        may_wait = n_bytes <= BODY_BUFFER_BYTES and self._has_room_for(n_bytes)
+        if not may_wait or not self._has_answered() or self.expect_100_continue:
+            return False
+        self._collect(int(n_bytes))
+        return True
 
     def _begin(self) -> None:
         """Hand the request to the application."""
         super().on_headers_complete()
-        self.cycle.transport = _AnswerTransport(self)  # type: ignore[assignment]  # what an answer needs of one
+        self.cycle.transport = AnswerTransport(self)  # type: ignore[assignment]  # what an answer needs of one
         self.scope["state"][IS_CONNECTED] = self._is_connected
         if self.server_state.draining:
             self.cycle.keep_alive = False
@@ -322,7 +270,10 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._pieces_bytes += len(body)
         self._pieces.append(body)
-        if self._pieces_bytes >= BODY_BUFFER_BYTES:
+        if self._waits_for_body:
+            return
+        self._collect(len(body))
+        if self._pieces_bytes >= BODY_BUFFER_BYTES or not self._has_room_for(0):
             self.flow.pause_reading()
             self._hand_over()
 
@@ -343,7 +294,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._begin()
         if self._is_refused:
             self._is_refused = False
-            self._pieces, self._pieces_bytes = [], 0
+            self._drop_pieces()
             self._enter(_Phase.NEXT_REQUEST)
             return
         self._enter(_Phase.NEXT_REQUEST if self.cycle.response_complete else _Phase.ANSWER)
@@ -397,8 +348,19 @@ class GuardedProtocol(HttpToolsProtocol):
         answer = refuse(self.parser.get_method(), self.url, self.headers, self.server_state.n_beginning)
         if answer is None:
             return False
-        self.transport.write(answer)
+        head, body = answer
+        hsts = [HSTS] if self._is_https() else []
+        fields = _write_fields([*self.server_state.default_headers, *hsts])
+        self.transport.write(b"%s%s\r\n%s" % (head, fields, body))
         return True
+
+    def _is_https(self) -> bool:
+        """Tell how the caller came: for the application, a middleware reads it from what trusted proxies say."""
+        proxies = self.app.trusted_hosts if isinstance(self.app, ProxyHeadersMiddleware) else ()
+        stated = dict(self.headers).get(b"x-forwarded-proto")
+        if stated is None or self.client is None or self.client[0] not in proxies:
+            return self.scheme == "https"
+        return stated.strip() == b"https"
 
     def shutdown(self) -> None:
         """Finish what is under way, a request that is still arriving as well."""
@@ -451,15 +413,28 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the base class passes its own text
         """Refuse what is no HTTP."""
-        self.transport.write(_problem(HTTPStatus.BAD_REQUEST))
+        self.transport.write(_problem(HTTPStatus.BAD_REQUEST, self.server_state.default_headers))
         self.transport.close()
 
     def _hand_over(self) -> None:
         """Give the application what was collected, copied once; the base class would copy every piece three times."""
         pieces = [bytes(self.cycle.body), *self._pieces] if self.cycle.body else self._pieces
+        self._drop_pieces()
         self.cycle.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)  # type: ignore[assignment]  # only read
-        self._pieces, self._pieces_bytes = [], 0
         self.cycle.message_event.set()
+
+    def _has_room_for(self, n_bytes: float) -> bool:
+        return self.server_state.collected_bytes + n_bytes <= MAX_COLLECTED_BYTES
+
+    def _collect(self, n_bytes: int) -> None:
+        """Put bytes of a body on the account of all connections, before they are there where that is known."""
+        self._collected_bytes += n_bytes
+        self.server_state.collected_bytes += n_bytes
+
+    def _drop_pieces(self) -> None:
+        self._pieces, self._pieces_bytes = [], 0
+        self.server_state.collected_bytes -= self._collected_bytes
+        self._collected_bytes = 0
 
     def _enter(self, phase: _Phase) -> None:
         self._phase = phase
@@ -478,5 +453,5 @@ class GuardedProtocol(HttpToolsProtocol):
         # The base class sets the cycle with the first complete headers.
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            self.transport.write(_problem(status))
+            self.transport.write(_problem(status, self.server_state.default_headers))
         self.transport.close()

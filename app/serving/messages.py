@@ -6,6 +6,13 @@ from app.ml.files import ModelFiles
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """Supervisor: load this model, None where there is none; the first word to every worker."""
+
+    files: ModelFiles | None
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """Worker: everything is loaded; I wait for the word to serve."""
 
@@ -68,5 +75,5 @@ class DropPrepared:
     """Supervisor: forget it; another worker could not load it."""
 
 
-ToWorker = Migrate | Serve | Prepare | UsePrepared | DropPrepared
+ToWorker = Load | Migrate | Serve | Prepare | UsePrepared | DropPrepared
 FromWorker = Loaded | Refused | Migrated | Prepared | NotPrepared

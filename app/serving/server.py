@@ -12,6 +12,7 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.api.early_refusal import EarlyRefusals
 from app.api.state import AppState
@@ -19,8 +20,10 @@ from app.application import DIRECT_ROUTES
 from app.core.config import Settings
 from app.core.starting import StartRefused, tell_refusal
 from app.serving.acceptor import Acceptor
-from app.serving.guarded_protocol import DrainingState, GuardedProtocol, ReadingInPlace
+from app.serving.event_loop import new_event_loop
+from app.serving.guarded_protocol import DrainingState, GuardedProtocol
 from app.serving.listening import announce, listen
+from app.serving.reading import ReadingInPlace
 
 DEADLINE_CHECK_S: Final = 0.5
 _FAILED_TO_START: Final = 3
@@ -101,6 +104,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 _TellRefusals(app, self._keep_refusal),
+                loop=f"{new_event_loop.__module__}:{new_event_loop.__name__}",
                 http=GuardedProtocol,
                 ws="none",
                 lifespan="on",
@@ -194,8 +198,10 @@ class Server(uvicorn.Server):
             state.draining = True
         self.server_state.draining = True
         for connection in self._connections():
-            if connection.cycle is not None:
-                connection.cycle.keep_alive = False
+            cycle: RequestResponseCycle | None = connection.cycle  # set with the first complete headers
+            # An answer that has begun without saying so must not end its connection: its caller may ask again.
+            if cycle is not None and not cycle.response_started:
+                cycle.keep_alive = False
 
     def _connections(self) -> list[GuardedProtocol]:
         return [one for one in self.server_state.connections if isinstance(one, GuardedProtocol)]

@@ -23,12 +23,13 @@ from app.core.caller_limits import CallerLimits
 from app.core.config import Settings
 from app.core.siblings import Siblings
 from app.core.starting import StartRefused, tell_refusal
-from app.ml.errors import ArtifactError, ArtifactMissingError
+from app.ml.errors import ArtifactError, ArtifactMissingError, ArtifactRefusedError
 from app.ml.files import ModelFiles, read_files
 from app.serving.entry import Post, run_worker
 from app.serving.listening import announce, listen
 from app.serving.messages import (
     DropPrepared,
+    Load,
     Loaded,
     Migrate,
     Migrated,
@@ -40,6 +41,7 @@ from app.serving.messages import (
     ToWorker,
     UsePrepared,
 )
+from app.serving.outbox import Outbox
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +53,8 @@ START_DEADLINE_S: Final = 600.0
 MAX_BACKOFF_S: Final = 30.0
 STEADY_S: Final = 60.0
 """A worker that lived this long did not fail at its start."""
+PREPARE_DEADLINE_S: Final = 20.0
+"""A worker that has no model ready by then counts as one that refused it; one that stands still is not replaced yet."""
 KILL_AFTER_S: Final = 5.0
 """Beyond the grace that the settings give to requests under way."""
 
@@ -62,6 +66,7 @@ class _Worker:
     slot: int
     process: SpawnProcess | None = None
     line: "Connection[object, object] | None" = None
+    outbox: Outbox | None = None
     started_s: float = 0.0
     start_at_s: float = 0.0
     failures: int = 0
@@ -74,9 +79,15 @@ class _Worker:
     prepared: str | None = None
 
     def say(self, message: ToWorker) -> None:
-        if self.line is not None:
-            with suppress(OSError):  # it is ending, which its sentinel tells
-                self.line.send(message)
+        if self.outbox is not None:
+            self.outbox.put(message)
+
+    def hang_up(self) -> None:
+        """Close the line to a process that has ended."""
+        if self.line is not None and self.outbox is not None:
+            self.outbox.close()
+            self.line.close()
+        self.line = self.outbox = None
 
 
 def supervise(settings: Settings) -> int:
@@ -96,8 +107,8 @@ def _read_model(settings: Settings) -> ModelFiles | None:
         return read_files(path)
     except ArtifactMissingError:
         return None  # the workers say so and serve all the same
-    except ArtifactError as refusal:
-        raise StartRefused(f"MODEL_PATH: {path}: {refusal} ({refusal.code})") from refusal
+    except ArtifactRefusedError as refusal:
+        raise refusal.refuse_start(path) from refusal
 
 
 class Supervisor:
@@ -128,6 +139,7 @@ class Supervisor:
         self._swap_asked = False
         self._swap = 0
         self._next_files: ModelFiles | None = None
+        self._prepared_by_s = float("inf")
         self._refusal: StartRefused | None = None
         self._woken, self._waker = socket.socketpair()
 
@@ -138,6 +150,7 @@ class Supervisor:
             self._start_missing()
             self._wait()
             self._swap_if_asked()
+            self._abandon_late_swap()
         self._end_workers()
         if self._refusal is not None:
             tell_refusal(self._refusal)
@@ -169,7 +182,6 @@ class Supervisor:
         line, far_end = self._context.Pipe()
         post = Post(
             settings=self._settings,
-            files=self._files,
             listener=self._listener,
             supervisor=far_end,
             slot=worker.slot,
@@ -182,7 +194,9 @@ class Supervisor:
         )
         worker.process.start()
         far_end.close()
-        worker.line, worker.started_s, worker.files = line, time.monotonic(), self._files
+        worker.line, worker.outbox = line, Outbox(line)
+        worker.started_s, worker.files = time.monotonic(), self._files
+        worker.say(Load(self._files))
 
     def _wait(self) -> None:
         """Wait for a word from a worker, the end of one, a signal, or the tick; act upon it."""
@@ -211,8 +225,7 @@ class Supervisor:
         try:
             message = worker.line.recv()
         except (EOFError, OSError):
-            worker.line.close()
-            worker.line = None
+            worker.hang_up()
             return
         match message:
             case Loaded(version):
@@ -244,8 +257,7 @@ class Supervisor:
             if worker.is_loaded and not worker.is_serving:
                 worker.say(Serve())
                 worker.is_serving = True
-                if self._next_files is not None:
-                    worker.say(Prepare(self._next_files, self._swap))
+                self._let_prepare(worker)
         if not self._is_announced:
             self._is_announced = True
             version = next(worker.version for worker in self._workers if worker.is_serving)
@@ -267,9 +279,8 @@ class Supervisor:
         log.error("worker_ended", slot=worker.slot, process=process.pid, exit_code=process.exitcode)
         if not self._is_announced and not served and self._refusal is None:
             self._refusal = StartRefused(f"a worker ended with {process.exitcode} before it could serve")
-        if worker.line is not None:
-            worker.line.close()
-        worker.process, worker.line, worker.prepared = None, None, None
+        worker.hang_up()
+        worker.process, worker.prepared = None, None
         worker.is_loaded = worker.is_serving = False
         worker.start_at_s = time.monotonic() + backoff_s
         self._use_if_all_prepared()
@@ -283,11 +294,22 @@ class Supervisor:
         try:
             self._next_files = read_files(self._settings.model_file)
         except ArtifactError as refusal:
-            self._abandon_swap(f"{refusal} ({refusal.code})")
+            self._abandon_swap(refusal.reason)
             return
+        self._prepared_by_s = float("inf")
         for worker in self._serving():
-            worker.prepared = None
-            worker.say(Prepare(self._next_files, self._swap))
+            self._let_prepare(worker)
+
+    def _let_prepare(self, worker: _Worker) -> None:
+        if self._next_files is None:
+            return
+        worker.prepared = None
+        worker.say(Prepare(self._next_files, self._swap))
+        self._prepared_by_s = time.monotonic() + PREPARE_DEADLINE_S
+
+    def _abandon_late_swap(self) -> None:
+        if self._next_files is not None and time.monotonic() > self._prepared_by_s:
+            self._abandon_swap(f"a worker has not prepared it within {PREPARE_DEADLINE_S:g} s")
 
     def _use_if_all_prepared(self) -> None:
         serving = list(self._serving())

@@ -25,6 +25,7 @@ from app.serving.entry import Post
 from app.serving.messages import (
     DropPrepared,
     FromWorker,
+    Load,
     Loaded,
     Migrate,
     Migrated,
@@ -78,7 +79,8 @@ class Worker:
     def __init__(self, post: Post) -> None:
         self._post = post
         self._prepared: Classifier | None = None
-        self._swap = 0
+        #: the exchange of models that is under way, None where there is none
+        self._swap: int | None = None
         self._may_serve = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         app = create_app(
@@ -97,9 +99,14 @@ class Worker:
         return self._server.run_until_stopped(tell=lambda refusal: self._say(Refused(str(refusal))))
 
     def _load_model(self, path: Path) -> Classifier:
-        if self._post.files is None:
-            raise ArtifactMissingError(f"there is no {path.name}")
-        return load_files(self._post.files)
+        try:
+            first_word = self._post.supervisor.recv()
+        except (EOFError, OSError) as end:
+            raise StartRefused("the supervising process has ended") from end
+        match first_word:
+            case Load(files) if files is not None:
+                return load_files(files)
+        raise ArtifactMissingError(f"there is no {path.name}")
 
     async def _on_loaded(self, state: AppState) -> None:
         """Report, and wait for the word to serve."""
@@ -143,7 +150,7 @@ class Worker:
                 state.models.use(self._prepared)
                 self._prepared = None
             case DropPrepared():
-                self._prepared = None
+                self._prepared = self._swap = None
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -162,11 +169,11 @@ class Worker:
         try:
             classifier = await asyncio.to_thread(load_files, files)
         except ArtifactError as refusal:
-            self._say(NotPrepared(f"{refusal} ({refusal.code})", swap))
+            self._say(NotPrepared(refusal.reason, swap))
         except Exception as error:  # noqa: BLE001 - the supervisor waits for an answer, whatever it is
             self._say(NotPrepared(type(error).__name__, swap))
         else:
-            if swap == self._swap:  # else another file was given meanwhile
+            if swap == self._swap:  # else another file was given meanwhile, or this one was given up
                 self._prepared = classifier
                 self._say(Prepared(classifier.version, swap))
 

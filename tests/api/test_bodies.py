@@ -11,6 +11,7 @@ import pytest
 
 from app.api.parsing import readers
 from app.api.parsing.inflate import inflate
+from app.ml.engine import Desk
 from tests.fixtures.app import StartClient
 from tests.fixtures.ecg import PATIENT, encode, encode_npy, make_request, make_signal, without
 from tests.fixtures.forms import (
@@ -328,3 +329,22 @@ class TestGzip:
         await post(client, gzip.compress(encode(SMALL)), {**JSON, **GZIP})
         assert len(threads) == 1
         assert threads[0] is not threading.main_thread()
+
+    async def test_of_a_batch_is_inflated_a_step_at_a_time_with_room_for_others_in_between(
+        self, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("app.api.parsing.inflate._STEP_BYTES", 10_000)
+        body = encode({"samples": [SMALL]})
+        jobs: list[str] = []
+        run = Desk.run
+
+        async def count(desk: Desk, *arguments: Any) -> Any:
+            jobs.append("job")
+            return await run(desk, *arguments)
+
+        monkeypatch.setattr(Desk, "run", count)
+        plain = await client.post("/forward/batch", content=body, headers=JSON)
+        n_plain = len(jobs)
+        packed = await client.post("/forward/batch", content=gzip.compress(body), headers={**JSON, **GZIP})
+        assert packed.json() == plain.json()
+        assert len(jobs) - 2 * n_plain >= len(body) // 10_000

@@ -1,5 +1,6 @@
 """What is refused for the sake of everybody else, and what the service says of its own state."""
 
+import json
 import shutil
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Message
 
 from app.api.v1.endpoints import prediction
 from app.api.v2.endpoints import inference
@@ -101,3 +103,28 @@ class TestTheShortWay:
     async def test_leaves_other_methods_to_the_router(self, client: httpx.AsyncClient) -> None:
         response = await client.get("/forward")
         assert (response.status_code, response.headers["allow"]) == (405, "POST")
+
+
+async def hang_up(app: ASGIApp, path: str) -> tuple[int, bytes]:
+    """Send half a body and go; return what would have been answered."""
+    half: Message = {"type": "http.request", "body": b"{", "more_body": True}
+    incoming = iter([half, {"type": "http.disconnect"}])
+    answer: list[Message] = []
+
+    async def receive() -> Message:
+        return next(incoming)
+
+    async def send(message: Message) -> None:
+        answer.append(message)
+
+    head = {"type": "http", "method": "POST", "path": path, "query_string": b"", "scheme": "http"}
+    await app({**head, "headers": [(b"content-type", b"application/json")], "client": ("a", 1)}, receive, send)
+    return answer[0]["status"], answer[1]["body"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/forward", "/v2/models/ecg/infer", "/v2/models/ecg/versions/rate-1/infer"])
+async def test_a_caller_who_hangs_up_while_sending_is_noted_alike_on_every_way(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    status, body = await hang_up(client.app, path)  # type: ignore[attr-defined]
+    assert (status, json.loads(body)["type"]) == (499, "/errors/caller-gone")

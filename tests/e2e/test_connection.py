@@ -5,19 +5,22 @@ import concurrent.futures
 import contextlib
 import itertools
 import json
+import select
+import signal
 import socket
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 
 from app.ml.engine import Patience
 from app.services.prediction import PredictionService
@@ -42,7 +45,7 @@ def check_problem(answer: bytes) -> None:
     fields = head.lower().split(b"\r\n")
     assert b"content-type: application/problem+json" in fields
     assert b"content-length: %d" % len(body) in fields
-    assert any(field.startswith(b"x-request-id: ") for field in fields)
+    assert {b"x-request-id", b"date"} <= {field.partition(b": ")[0] for field in fields}
     assert json.loads(body)["status"] == status(answer)
 
 
@@ -194,6 +197,26 @@ def test_stops_by_finishing_what_it_began(serve: Serve) -> None:
     _until(lambda: not _takes_callers(live))
 
 
+def test_keeps_the_connection_of_an_answer_that_had_begun_when_it_was_told_to_stop(serve: Serve) -> None:
+    live = serve(shutdown_delay_s=5)
+
+    def stop_while_answering() -> Iterator[bytes]:
+        live.server.handle_exit(signal.SIGTERM, None)
+        yield b"the end"
+
+    live.app.add_api_route("/stop", lambda: StreamingResponse(stop_while_answering()))
+    with live.connect() as connection:
+        connection.sendall(HEALTH.replace(b"/api/v1/health", b"/stop"))
+        first = b""
+        while not first.endswith(b"the end\r\n0\r\n\r\n"):
+            first += connection.recv(65536)
+        assert b"connection: close" not in first
+        connection.sendall(HEALTH)
+        second = read_until_closed(connection)
+    assert status(second) == 200
+    assert b"connection: close" in second
+
+
 class TestCallersWhoHangUp:
     def test_are_not_computed_for_and_are_written_down(self, serve: Serve) -> None:
         live = serve()
@@ -265,10 +288,27 @@ class TestEarlyRefusals:
             health = client.get("/api/v1/health")
         assert (early.status_code, early.json()) == (usual.status_code, usual.json())
         assert early.json()["status"] == 503
-        assert {*usual.headers} - {"date"} == {*early.headers}
+        assert {*usual.headers} == {*early.headers}
+        assert parsedate_to_datetime(early.headers["date"]) <= parsedate_to_datetime(usual.headers["date"])
         fixed = {*early.headers} - {"server-timing", "date"}
         assert {name: early.headers[name] for name in fixed} == {name: usual.headers[name] for name in fixed}
         assert health.status_code == 200  # on the connection whose body nobody wanted
+
+    @pytest.mark.parametrize(("proxies", "is_secure"), [("127.0.0.1", True), ("192.0.2.1", False), ("", False)])
+    def test_tell_callers_behind_a_secure_proxy_to_stay_with_it(
+        self, serve: Serve, proxies: str, is_secure: bool
+    ) -> None:
+        live = serve(compute_queue_size=1, forwarded_allow_ips=proxies)
+        release = threading.Event()
+        waiting = _block(live, release)
+        headers = {**JSON, "X-Forwarded-Proto": "https"}
+        with httpx.Client(base_url=live.url, headers=headers) as client:
+            early = client.post("/api/v1/forward", content=b"{}")
+            usual = client.post("/api/v1/forward", content=b"{}", headers={"Origin": "https://page.example"})
+        release.set()
+        waiting.result(30)
+        stated = [answer.headers.get("strict-transport-security") for answer in (early, usual)]
+        assert stated == ["max-age=31536000" if is_secure else None] * 2
 
     def test_are_not_given_while_there_is_room(self, serve: Serve) -> None:
         live = serve(compute_queue_size=1)
@@ -330,6 +370,27 @@ class TestEarlyRefusals:
             monkeypatch.setattr(guarded_protocol, "HEADER_DEADLINE_S", 0.1)
             assert connection.recv(65536) == b""  # ended for being idle
         assert b"408 Request Timeout" in full.exchange(b"GET / HTT")
+
+
+@pytest.mark.parametrize(
+    "framing", [b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % 40_000, b"Content-Length: 40001\r\n\r\n"]
+)
+def test_bodies_that_are_still_coming_in_are_counted_over_all_connections(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, framing: bytes
+) -> None:
+    monkeypatch.setattr(guarded_protocol, "MAX_COLLECTED_BYTES", 100_000)
+    live = serve(max_buffered_bytes=100_000)
+    begun = FORWARD + b"Content-Type: application/json\r\n" + framing + b" " * 40_000
+    callers = [live.connect() for _ in range(8)]
+    for caller in callers:
+        caller.sendall(begun)
+    answered, _, _ = select.select(callers, [], [], 10)
+    assert answered
+    assert {status(caller.recv(65536)) for caller in answered} == {503}
+    for caller in callers:
+        caller.close()
+    _until(lambda: not live.server.server_state.connections)
+    assert live.server.server_state.collected_bytes == 0
 
 
 class TestPipelining:

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,25 @@ import pytest
 
 from tests.fixtures.ecg import encode, make_request, make_signal
 from tests.fixtures.server import PROJECT_DIR, StartService, environment
+
+LIKE_WINDOWS = """
+import asyncio, os, signal, sys, types
+import uvicorn.loops.asyncio
+
+class ProactorEventLoop(asyncio.SelectorEventLoop):
+    def add_reader(self, *_):
+        raise NotImplementedError
+    remove_reader = add_reader
+
+for missing in ("fcntl", "grp", "pwd", "resource", "uvloop"):
+    sys.modules[missing] = None
+for module, names in ((signal, ("SIGHUP", "SIGUSR1")), (os, ("sched_getaffinity", "O_NOFOLLOW", "O_NONBLOCK"))):
+    for name in names:
+        delattr(module, name)
+asyncio.ProactorEventLoop = ProactorEventLoop
+uvicorn.loops.asyncio.sys = types.SimpleNamespace(platform="win32")
+"""
+"""What the service meets on Windows, as far as it can be shown elsewhere: names it does not find, and another loop."""
 
 JSON = {"Content-Type": "application/json"}
 
@@ -37,6 +57,19 @@ def test_starts_without_a_model_and_says_so(start_service: StartService) -> None
     assert (refused.status_code, refused.json()["type"]) == (503, "/errors/model-not-loaded")
     assert httpx.get(f"{service.api}/history").json()["records"][0]["status_code"] == 503
     assert service.stop() in {0, -15}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.skipif(sys.platform == "win32", reason="simulates that very system")
+def test_serves_without_uvloop_and_without_what_only_posix_has(
+    start_service: StartService, before_start: Callable[[str], str], workers: str
+) -> None:
+    service = start_service(
+        PYTHONPATH=before_start(LIKE_WINDOWS), WORKERS=workers, MODEL_PATH="/nowhere/model.pkl", LOG_LEVEL="WARNING"
+    )
+    assert httpx.get(f"{service.api}/health").json() == {"status": "healthy", "model_loaded": False}
+    assert service.stop() in {0, -15}
+    assert "Traceback" not in service.log.read_text()
 
 
 def test_keeps_its_history_over_a_restart(start_service: StartService, tmp_path: Path) -> None:

@@ -144,6 +144,37 @@ def test_a_worker_that_dies_is_replaced_and_readiness_says_so(start_service: Sta
     service.stop()
 
 
+def test_a_worker_that_stands_still_holds_up_neither_the_others_nor_their_keeper(
+    start_service: StartService, before_start: Callable[[str], str], tiny_model: Path, tmp_path: Path
+) -> None:
+    model, database = tmp_path / "model.pkl", tmp_path / "history.db"
+    first = copy_model(tiny_model, model)
+    service = start_service(
+        WORKERS="2",
+        MODEL_PATH=str(model),
+        DATABASE_URL=f"sqlite+aiosqlite:///{database}",
+        PYTHONPATH=before_start("from app.serving import supervisor; supervisor.PREPARE_DEADLINE_S = 3.0"),
+    )
+    until(lambda: is_ready(service))
+    stopped, other = workers_of(service)
+    copy_model(BUNDLED, model)  # larger than what the system keeps of a message that nobody takes
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        service.process.send_signal(signal.SIGHUP)
+        until(lambda: "model_refused" in service.log.read_text())
+        os.kill(other, signal.SIGKILL)
+        until(lambda: service.log.read_text().count("worker_ended") == 1 and len(workers_of(service)) == 2)
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    until(lambda: is_ready(service))
+    assert stopped in workers_of(service)
+    with Callers(service) as callers:
+        until(lambda: callers.statuses[200] > 20)
+    assert set(callers.statuses) == {200}
+    assert set(versions(database)) == {first}
+    service.stop()
+
+
 def test_the_end_of_the_supervisor_is_the_end_of_its_workers(start_service: StartService) -> None:
     service = start_service(WORKERS="2", MODEL_PATH="/nowhere/model.pkl")
     until(lambda: len(workers_of(service)) == 2)

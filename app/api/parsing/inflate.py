@@ -8,6 +8,7 @@ import zlib
 from typing import Final
 
 from app.core.exceptions import BodyTooLarge, FieldError
+from app.core.steps import Steps
 
 IDENTITY: Final = "identity"
 GZIP: Final = frozenset({"gzip", "x-gzip"})
@@ -26,8 +27,8 @@ def inflated_size(compressed: bytes | bytearray, max_bytes: int) -> int:
     return min(int.from_bytes(compressed[-_SIZE_BYTES:], "little"), max_bytes)
 
 
-def inflate(compressed: bytes | bytearray, max_bytes: int) -> bytearray | FieldError:
-    """Inflate a body, or say what is wrong with it.
+def inflate(compressed: bytes | bytearray, max_bytes: int) -> Steps[bytearray | FieldError]:
+    """Inflate a body, a megabyte a step, or say what is wrong with it.
 
     Raises
     ------
@@ -46,6 +47,7 @@ def inflate(compressed: bytes | bytearray, max_bytes: int) -> bytearray | FieldE
                 # One byte beyond the limit tells a body that is too large from one that is just large enough.
                 inflated += decompressor.decompress(piece, min(_STEP_BYTES, limit + 1 - len(inflated)))
                 piece = decompressor.unconsumed_tail
+                yield
             if decompressor.eof:
                 break
     except zlib.error:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 from app.api.parsing.inflate import GZIP, IDENTITY, TAKEN_ENCODINGS, inflate
 from app.api.parsing.upload import Upload, content_encoding
 from app.core.constants import Source
 from app.core.exceptions import FieldError, UnsupportedContentType
+from app.core.steps import Steps
 
 Result = TypeVar("Result")
 
@@ -24,8 +26,10 @@ class Readers(Generic[Result]):
     refuse: Callable[[FieldError], Result]
 
 
-def choose_reader(headers: Mapping[str, str], readers: Readers[Result]) -> tuple[Source, Callable[[Upload], Result]]:
-    """Return the form of the body and what reads it, inflating it first where it is compressed.
+def choose_reader(
+    headers: Mapping[str, str], readers: Readers[Result]
+) -> tuple[Source, Callable[[Upload], Steps[Result]]]:
+    """Return the form of the body and what reads it, in a step, after those of inflating it where it is compressed.
 
     Raises
     ------
@@ -39,16 +43,20 @@ def choose_reader(headers: Mapping[str, str], readers: Readers[Result]) -> tuple
     if media_type not in readers.by_type:
         raise UnsupportedContentType(headers={"Accept": ", ".join(filter(None, readers.by_type))})
     source, read = readers.by_type[media_type]
-    return (source, read) if encoding == IDENTITY else (source, _inflated(read, readers.refuse))
+    return source, partial(_read_plain if encoding == IDENTITY else _read_compressed, read, readers.refuse)
 
 
-def _inflated(read: Callable[[Upload], Result], refuse: Callable[[FieldError], Result]) -> Callable[[Upload], Result]:
-    """Return a reader of the compressed form, to be called where computing is allowed."""
+def _read_plain(
+    read: Callable[[Upload], Result], _refuse: Callable[[FieldError], Result], upload: Upload
+) -> Steps[Result]:
+    yield from ()
+    return read(upload)
 
-    def read_inflated(upload: Upload) -> Result:
-        body = inflate(upload.body, upload.max_bytes)
-        if isinstance(body, FieldError):
-            return refuse(body)
-        return read(replace(upload, body=body, received_bytes=upload.size_bytes))
 
-    return read_inflated
+def _read_compressed(
+    read: Callable[[Upload], Result], refuse: Callable[[FieldError], Result], upload: Upload
+) -> Steps[Result]:
+    body = yield from inflate(upload.body, upload.max_bytes)
+    if isinstance(body, FieldError):
+        return refuse(body)
+    return read(replace(upload, body=body, received_bytes=upload.size_bytes))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from app.api.parsing.inflate import GZIP, IDENTITY, inflated_size
-from app.core.exceptions import BodyTooLarge, Overloaded
+from app.core.exceptions import BodyTooLarge, CallerGone, Overloaded
 
 _JOINED_BYTES: Final = 2**20
 _PLAIN_QUERY: Final = re.compile(rb"\w+=[\w.,-]*(?:&\w+=[\w.,-]*)*", re.ASCII)
@@ -71,7 +71,7 @@ class BodyBudget:
             Above `max_bytes`; known from Content-Length before anything is read, if the client sent one.
         Overloaded
             The other bodies leave no room; known beforehand likewise.
-        ClientDisconnect
+        CallerGone
             The caller hung up.
         """
         declared = request.headers.get("content-length", "")
@@ -87,7 +87,7 @@ class BodyBudget:
             while True:
                 message = await request.receive()
                 if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
+                    raise CallerGone
                 chunk: bytes = message.get("body", b"")
                 if body.n_bytes + len(chunk) > max_bytes:
                     raise BodyTooLarge

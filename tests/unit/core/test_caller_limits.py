@@ -2,6 +2,8 @@
 
 import itertools
 
+import pytest
+
 from app.core.caller_limits import BURST_S, CallerLimits
 
 PER_MINUTE = 60
@@ -28,6 +30,25 @@ def test_counts_callers_apart() -> None:
     limits = CallerLimits(PER_MINUTE)
     passes(limits, "a", [1000.0] * 100)
     assert limits.take("b", 1000.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "other", "are_one_caller"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("2001:DB8:1:2::1", "2001:0db8:0001:0002::1", True),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("no:address", "no:other", False),
+    ],
+)
+def test_knows_the_addresses_of_one_caller(address: str, other: str, are_one_caller: bool) -> None:
+    limits = CallerLimits(PER_MINUTE)
+    passes(limits, address, [1000.0] * 100)
+    assert (limits.take(other, 1000.0) > 0) is are_one_caller
 
 
 def test_forgives_with_time() -> None:

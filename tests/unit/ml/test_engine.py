@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from app.core.exceptions import CallerGone, DeadlineExceeded, Overloaded, ShuttingDown
+from app.core.steps import Steps
 from app.ml.engine import HOLD_S, Engine, Patience
 
 
@@ -53,6 +54,27 @@ async def test_lets_single_requests_between_the_parts_of_a_batch() -> None:
 
     await asyncio.gather(batch(), single())
     assert order.index("single") < order.index("batch 4")
+    engine.close()
+
+
+async def test_lets_single_requests_between_the_steps_of_a_computation() -> None:
+    engine = Engine(4)
+    order: list[str] = []
+
+    def steps() -> Steps[str]:
+        for index in range(5):
+            order.append(f"step {index}")
+            yield
+        return "done"
+
+    async def single() -> None:
+        with engine.admit() as desk:
+            await desk.run(order.append, "single")
+
+    with engine.admit() as desk:
+        outcome, _ = await asyncio.gather(desk.run_steps(steps()), single())
+    assert outcome == "done"
+    assert order.index("single") < order.index("step 4")
     engine.close()
 
 

@@ -10,9 +10,11 @@ import joblib
 import numpy as np
 import pytest
 from joblib.numpy_pickle import NDArrayWrapper
+from numpy.random._pickle import __bit_generator_ctor
 
 from app.ml import unpickling
 from app.ml.errors import ArtifactTooLargeError, CorruptArtifactError, ForbiddenContentError
+from app.ml.stand_ins import Stored
 from app.ml.unpickling import dumps, loads
 
 
@@ -53,6 +55,36 @@ def test_refuses_a_payload_hidden_in_an_array_of_objects(tmp_path: Path) -> None
     with pytest.raises(ForbiddenContentError):
         loads(dumps({"model": hidden}))
     assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["sklearn.tree._classes\nExtraTreeClassifier", "joblib.numpy_pickle\nNumpyArrayWrapper"]
+)
+@pytest.mark.parametrize("method", ["__setstate__", "read"])
+def test_refuses_to_change_a_class_for_whatever_is_loaded_later(name: str, method: str) -> None:
+    before = loads(payload := dumps({"weights": np.arange(3.0)}))
+    with pytest.raises(ForbiddenContentError, match="changes a class"):
+        loads(_build(name, method))
+    assert not hasattr(Stored, method)
+    np.testing.assert_equal(loads(payload), before)
+
+
+def test_refuses_to_change_a_function() -> None:
+    before = __bit_generator_ctor.__defaults__
+    with pytest.raises(ForbiddenContentError, match="changes a class or a function"):
+        loads(_build("numpy.random._pickle\n__bit_generator_ctor", "__defaults__"))
+    assert __bit_generator_ctor.__defaults__ is before is not None
+
+
+def test_refuses_an_array_of_objects_whose_pickle_it_would_not_watch_over() -> None:
+    with pytest.raises(ForbiddenContentError, match="array of objects"):
+        loads(dumps({"classes": np.array(["N", None], dtype=object)}))
+
+
+def _build(name: str, attribute: str) -> bytes:
+    """Return a pickle that takes what it names and sets an attribute of it to None, as it may do with its objects."""
+    state = b"N}V%s\nNs\x86" % attribute.encode()
+    return lzma.compress(b"\x80\x02c%s\n%sb." % (name.encode(), state))
 
 
 def test_refuses_the_old_wrapper_that_reads_other_files() -> None:

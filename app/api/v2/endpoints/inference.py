@@ -29,6 +29,7 @@ from app.core.exceptions import (
     TooManyRequests,
     UnsupportedContentType,
 )
+from app.core.steps import Steps
 from app.models.ecg import Batch
 from app.models.oip import InferAnswer, InferRequest
 from app.services.prediction import Intake
@@ -54,12 +55,12 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 class _Split:
     """Cuts an upload into its ECGs for the service, and keeps what the answer needs."""
 
-    def __init__(self, read: Callable[[], InferRequest]) -> None:
+    def __init__(self, read: Callable[[], Steps[InferRequest]]) -> None:
         self._read = read
         self.request: InferRequest | None = None
 
-    def __call__(self) -> Batch:
-        self.request = self._read()
+    def __call__(self) -> Steps[Batch]:
+        self.request = yield from self._read()
         return self.request.batch
 
 
@@ -86,7 +87,7 @@ async def _infer(request: Request, name: str, version: str | None) -> Response:
     check_address(state, name, version)
     split: _Split | None = None
 
-    async def classify(read: Callable[[], InferRequest], intake: Intake) -> Results:
+    async def classify(read: Callable[[], Steps[InferRequest]], intake: Intake) -> Results:
         nonlocal split
         split = _Split(read)
         return await state.prediction.classify_batch(split, intake)
