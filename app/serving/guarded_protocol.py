@@ -53,7 +53,7 @@ MAX_COLLECTED_BYTES: Final = 64 * 1024 * 1024
 
 
 RefuseEarly = Callable[[bytes, bytes, list[tuple[bytes, bytes]], int], tuple[bytes, bytes] | None]
-"""From method, target, headers, and how many requests are about to begin, to an answer: its head without end, its body."""
+"""From method, target, headers, and how many requests are about to begin, to a head without its end and a body."""
 
 
 class DrainingState(ServerState):
