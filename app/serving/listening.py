@@ -8,6 +8,7 @@ import structlog
 
 from app.core.config import Settings
 from app.core.starting import StartRefused
+from app.native.library import LIBRARY
 
 log = structlog.get_logger(__name__)
 
@@ -50,5 +51,7 @@ def announce(listener: socket.socket, settings: Settings, model_version: str | N
     logging.getLogger("uvicorn.error").info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", bound_host, port)
     url = service_url(listener, settings.host)
     log.info("service_ready", url=url, docs=f"{url}/docs", model=model_version or "none")
+    if LIBRARY is None:
+        log.warning("not_compiled", reason="no C compiler at installation", effect="JSON is read three times as slowly")
     for weakness in settings.weaknesses:
         log.warning("insecure_setting", weakness=weakness)
