@@ -290,7 +290,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._waits_for_body:
             self._waits_for_body = False
             self._is_refused = self._answer_early()
-            if not self._is_refused:
+            if self._is_refused:
+                self._pause()
+            else:
                 self._begin()
         if self._is_refused:
             self._is_refused = False
