@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.faults.figures import PrintFigure
@@ -110,9 +111,12 @@ def any_service(request: pytest.FixtureRequest) -> Iterator[Service]:
 
 
 @pytest.fixture
-def admin(admin_headers: dict[str, str]) -> dict[str, str]:
+def admin(any_service: Service) -> dict[str, str]:
     """Header fields of the administrator of the default settings."""
-    return admin_headers
+    response = httpx.post(
+        f"{any_service.url}/api/v1/auth/login", data={"username": "admin", "password": "admin123"}, timeout=30
+    )
+    return {"Authorization": f"Bearer {response.json()['access_token']}"}
 
 
 @pytest.fixture
