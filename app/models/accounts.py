@@ -87,7 +87,7 @@ class PasswordChange(_Request):
 class RefreshRequest(_Request):
     """A refresh token."""
 
-    refresh_token: str = Field(min_length=1, max_length=256)
+    refresh_token: str = Field(min_length=1, max_length=4096)
 
 
 class ApiKeyRequest(_Request):

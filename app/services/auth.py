@@ -119,12 +119,9 @@ class AuthService:
         if rotation is None:
             raise NotAuthenticated
         if rotation.is_reuse:
-            log.warning("refresh_token_reused", user=rotation.user_id, session=rotation.session_id)
+            log.warning("refresh_token_reused", user=rotation.user.id, session=rotation.session_id)
             raise NotAuthenticated
-        user = await self._users.find_by_session(rotation.session_id)
-        if user is None or not user.is_active:
-            raise NotAuthenticated
-        return Tokens(access=self._sign(user, rotation.session_id), refresh=following)
+        return Tokens(access=self._sign(rotation.user, rotation.session_id), refresh=following)
 
     async def logout(self, session_id: int) -> None:
         """End a session."""

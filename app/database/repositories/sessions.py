@@ -8,10 +8,10 @@ from sqlalchemy import Table, delete, select, update
 from sqlalchemy.engine import CursorResult
 
 from app.database.connection import Database, WriteSession
-from app.database.models import LoginSession, RefreshToken, User
+from app.database.models import RefreshToken
+from app.database.repositories.users import SESSIONS, UserRecord, read_user
+from app.database.repositories.users import TABLE as USERS
 
-USERS: Final = cast("Table", User.__table__)
-SESSIONS: Final = cast("Table", LoginSession.__table__)
 TOKENS: Final = cast("Table", RefreshToken.__table__)
 _PURGED_AT_ONCE: Final = 100
 
@@ -34,7 +34,7 @@ class Rotation:
         It had been used before: whoever holds the next one may be a thief, so the session was ended.
     """
 
-    user_id: int
+    user: UserRecord
     session_id: int
     is_reuse: bool
 
@@ -78,19 +78,17 @@ class SessionRepository:
             row = (await session.execute(query)).mappings().one_or_none()
             if row is None:
                 return None
-            if row["idle_expires_at"] <= now:
-                await _end(session, row["id"])
-                return None
-            is_first = await _use(session, token_digest, now)
+            is_first = row["idle_expires_at"] > now and await _use(session, token_digest, now)
             if is_first:
-                await session.execute(TOKENS.insert().values(token_digest=next_digest, session_id=row["id"]))
                 prolonged = min(row["expires_at"], now + self._lifetimes.idle)
-                await session.execute(
-                    update(SESSIONS).where(SESSIONS.c.id == row["id"]).values(idle_expires_at=prolonged)
-                )
+                await _prolong(session, row["id"], next_digest, prolonged)
             else:
                 await _end(session, row["id"])
-            return Rotation(user_id=row["user_id"], session_id=row["id"], is_reuse=not is_first)
+            if row["idle_expires_at"] <= now:
+                return None
+            # Read here, not afterwards: by then somebody else's use of the same token may have ended the session.
+            user = await read_user(session, row["user_id"])
+            return Rotation(user=user, session_id=row["id"], is_reuse=not is_first)
 
         return await self._database.writes.run(unit)
 
@@ -123,6 +121,11 @@ async def _use(session: WriteSession, token_digest: str, now: datetime) -> bool:
     unused = (TOKENS.c.token_digest == token_digest) & TOKENS.c.used_at.is_(None)
     result = cast("CursorResult[Any]", await session.execute(update(TOKENS).where(unused).values(used_at=now)))
     return result.rowcount == 1
+
+
+async def _prolong(session: WriteSession, session_id: int, next_digest: str, until: datetime) -> None:
+    await session.execute(TOKENS.insert().values(token_digest=next_digest, session_id=session_id))
+    await session.execute(update(SESSIONS).where(SESSIONS.c.id == session_id).values(idle_expires_at=until))
 
 
 async def _end(session: WriteSession, session_id: int) -> None:

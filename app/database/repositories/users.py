@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.core.exceptions import AccountExists
 from app.core.names import EMAIL_SIGN, is_plain_text, name_key
-from app.database.connection import Database, WriteSession
+from app.database.connection import Database, ReadSession, WriteSession
 from app.database.models import LoginSession, User
 
 TABLE: Final = cast("Table", User.__table__)
@@ -192,6 +192,11 @@ class UserRepository:
         async with self._database.read() as session:
             row = (await session.execute(query)).mappings().one_or_none()
         return None if row is None else UserRecord(**row)
+
+
+async def read_user(session: ReadSession, user_id: int) -> UserRecord:
+    """Return an account that there is, within a transaction."""
+    return UserRecord(**(await session.execute(_select().where(TABLE.c.id == user_id))).mappings().one())
 
 
 async def insert_user(session: WriteSession, user: NewUser) -> UserRecord:
