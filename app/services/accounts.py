@@ -20,6 +20,8 @@ from app.database.repositories.users import NewUser, UserPage, UserRecord, UserR
 from app.services.administrator import SettingsAdministrator
 from app.services.callers import Caller
 
+__all__ = ["AccountService", "Registration", "UserRecord"]
+
 RIGHTS: Final = frozenset({"role", "is_active"})
 _EMAIL_SIGN_IN_NAME: Final = "username_is_other_email"
 
@@ -90,6 +92,7 @@ class AccountService:
             raise NotAuthenticated
         if (self._registration == "admin" or wish.asks_for_rights) and not (caller is not None and caller.is_admin):
             raise AdminRequired
+        await self._administrator.settle()  # its name must be taken before anybody else's
         return await self.create(wish)
 
     async def create(self, wish: Registration) -> UserRecord:
@@ -104,7 +107,6 @@ class AccountService:
         faults = [*_faults_of_names(wish), *self._faults_of_password(password, wish)]
         if faults:
             raise InvalidInput(errors=faults)
-        await self._administrator.settle()
         # Hashed before anybody knows whether the name is taken, so that the time does not tell it either.
         password_hash = await self._hasher.hash(password)
         return await self._users.add(
@@ -200,11 +202,9 @@ class AccountService:
 
     async def list_all(self, *, limit: int, offset: int) -> UserPage:
         """Return accounts to whoever runs the service."""
-        await self._administrator.settle()
         return await self._users.page(limit=limit, offset=offset)
 
     async def _changeable(self, name: str) -> UserRecord:
-        await self._administrator.settle()
         user = await self._users.find_by_login(name)
         if user is None:
             raise NotFound
