@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.core.names import MAX_EMAIL_CHARACTERS, MAX_USERNAME_CHARACTERS
 from app.models.schemas import Moment
@@ -16,6 +16,11 @@ _Name = Annotated[str, Field(min_length=1, max_length=MAX_USERNAME_CHARACTERS, e
 _Email = Annotated[str, Field(min_length=3, max_length=MAX_EMAIL_CHARACTERS, examples=["alice@example.com"])]
 _FullName = Annotated[str, Field(min_length=1, max_length=128)]
 _Password = Annotated[str, Field(min_length=1, max_length=MAX_SENT_PASSWORD_CHARACTERS)]
+
+
+def _whole(value: object) -> object:
+    """Take 30.0 for 30, as JSON does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Request(BaseModel):
@@ -95,7 +100,9 @@ class ApiKeyRequest(_Request):
 
     name: str = Field(min_length=1, max_length=64, description="for its owner to remember what it is for")
     scopes: list[_Scope] = Field(max_length=3, description="what it may be used for")
-    expires_in_days: int | None = Field(default=90, ge=1, le=3650, description="null: it does not end by itself")
+    expires_in_days: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=3650)] | None = Field(
+        default=90, description="null: it does not end by itself"
+    )
 
 
 class ApiKeyAnswer(BaseModel):

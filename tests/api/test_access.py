@@ -72,6 +72,7 @@ ACCESS: dict[Route, Statuses | Things] = {
     ("POST", "/api/v1/auth/register"): (403, 403, 403, 403, 201),
     ("POST", "/api/v1/register"): (403, 403, 403, 403, 201),
     ("GET", "/api/v1/users/me"): (401, 200, 200, 200, 200),
+    ("PUT", "/api/v1/users/me"): (401, 200, 200, 200, 200),
     ("GET", "/api/v1/users"): (401, 403, 403, 403, 200),
     ("GET", "/api/v1/users/"): (401, 403, 403, 403, 200),
     ("GET", "/api/v1/users/{user_id}"): Things(
@@ -98,6 +99,7 @@ BODIES: dict[Route, Any] = {
     ("POST", "/api/v1/auth/keys"): {"name": "script", "scopes": ["predict"]},
     ("POST", "/api/v1/auth/register"): {"username": "newcomer", "password": "a good password", "role": "doctor"},
     ("POST", "/api/v1/register"): {"username": "newcomer", "password": "a good password", "role": "doctor"},
+    ("PUT", "/api/v1/users/me"): {"full_name": "Somebody Else"},
     ("PUT", "/api/v1/users/{user_id}"): {"full_name": "Somebody Else"},
 }
 """Valid requests, where an empty one would be refused before anybody looks who sent it."""

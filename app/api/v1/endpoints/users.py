@@ -28,6 +28,9 @@ router = APIRouter(tags=["users"])
 MAX_ID: Final = 2**63 - 1
 _BODY: Final = (InvalidInput, BodyTooLarge, UnsupportedContentType)
 _REGISTER = problem_responses(*_BODY, NotAuthenticated, AdminRequired, AccountExists, Overloaded, StorageUnavailable)
+_CHANGE = problem_responses(
+    *_BODY, NotAuthenticated, LoginRequired, NotFound, AccountExists, AccountFromSettings, StorageUnavailable
+)
 _LIST = problem_responses(InvalidInput, NotAuthenticated, AdminRequired, StorageUnavailable)
 UserId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
@@ -53,6 +56,12 @@ async def read_own_account(caller: CallerDep) -> AccountAnswer:
     return AccountAnswer.model_validate(caller.user)
 
 
+@router.put("/users/me", dependencies=[Depends(require_json)], responses=_CHANGE)
+async def change_own_account(state: StateDep, caller: CallerDep, body: AccountChange) -> AccountAnswer:
+    """Change what the body names of the caller's account."""
+    return await change_account(state, caller, caller.user.id, body)
+
+
 @router.get("/users/", responses=_LIST)
 @router.get("/users", responses=_LIST)
 async def list_accounts(
@@ -75,13 +84,7 @@ async def read_account(state: StateDep, caller: CallerDep, user_id: UserId) -> A
     return AccountAnswer.model_validate(await state.accounts.users.get(user_id, caller))
 
 
-@router.put(
-    "/users/{user_id}",
-    dependencies=[Depends(require_json)],
-    responses=problem_responses(
-        *_BODY, NotAuthenticated, LoginRequired, NotFound, AccountExists, AccountFromSettings, StorageUnavailable
-    ),
-)
+@router.put("/users/{user_id}", dependencies=[Depends(require_json)], responses=_CHANGE)
 async def change_account(state: StateDep, caller: CallerDep, user_id: UserId, body: AccountChange) -> AccountAnswer:
     """Change what the body names; role and activity are administrators' to change."""
     changes = body.model_dump(exclude_unset=True)
