@@ -18,6 +18,11 @@ _SECONDS_A_DAY: Final = 86_400
 _OWN_SITE: Final = frozenset({"same-origin", "none"})
 
 
+def is_refresh_token(bearer: str | None) -> bool:
+    """Tell a refresh token from an access token or a key, by its form."""
+    return bearer is not None and bearer.startswith(REFRESH_PREFIX)
+
+
 def find_refresh_token(request: Request, in_body: str | None, bearer: str | None) -> str | None:
     """Return the refresh token of a request, None where it has none.
 
@@ -28,7 +33,7 @@ def find_refresh_token(request: Request, in_body: str | None, bearer: str | None
     """
     if in_body is not None:
         return in_body
-    if bearer is not None and bearer.startswith(REFRESH_PREFIX):
+    if is_refresh_token(bearer):
         return bearer
     kept = request.cookies.get(COOKIE)
     if kept is not None and not _is_from_own_page(request):

@@ -1,6 +1,6 @@
 """Shapes of what is said about accounts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -21,6 +21,11 @@ _Password = Annotated[str, Field(min_length=1, max_length=MAX_SENT_PASSWORD_CHAR
 def _whole(value: object) -> object:
     """Take 30.0 for 30, as JSON does."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """Say nothing of a default that is never used: what is not named stays as it is."""
+    del schema["default"]
 
 
 class _Request(BaseModel):
@@ -78,8 +83,8 @@ class AccountChange(_Request):
 
     email: _Email | None = None
     full_name: _FullName | None = None
-    role: _Role = Field(default="patient")
-    is_active: bool = Field(default=True)
+    role: _Role = Field(default="patient", json_schema_extra=_without_default)
+    is_active: bool = Field(default=True, json_schema_extra=_without_default)
 
 
 class PasswordChange(_Request):
@@ -100,7 +105,7 @@ class ApiKeyRequest(_Request):
 
     name: str = Field(min_length=1, max_length=64, description="for its owner to remember what it is for")
     scopes: list[_Scope] = Field(max_length=3, description="what it may be used for")
-    expires_in_days: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=3650)] | None = Field(
+    expires_in_days: Annotated[int, Field(ge=1, le=3650), BeforeValidator(_whole)] | None = Field(
         default=90, description="null: it does not end by itself"
     )
 

@@ -1,11 +1,12 @@
 """The administrator whom the settings describe."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 import structlog
 
-from app.core.exceptions import StorageUnavailable
+from app.core.exceptions import Overloaded, StorageUnavailable
 from app.core.names import name_key
 from app.core.passwords import normalize_password
 from app.core.security import PasswordHasher
@@ -15,6 +16,7 @@ from app.database.repositories.users import UserRecord, UserRepository
 log = structlog.get_logger(__name__)
 
 RETRY_S: Final = 0.5
+MAX_RETRY_S: Final = 30.0
 _ATTEMPTS: Final = 10
 
 
@@ -63,13 +65,12 @@ class SettingsAdministrator:
 
     async def settle_when_possible(self) -> None:
         """Settle as soon as the database is there; another process may be migrating it."""
-        while True:
-            try:
+        wait_s = RETRY_S
+        while not self.is_settled:
+            await asyncio.sleep(wait_s)
+            wait_s = min(MAX_RETRY_S, 2 * wait_s)
+            with suppress(StorageUnavailable, Overloaded):  # whoever needs it before tries by themselves
                 await self.settle()
-            except StorageUnavailable:
-                await asyncio.sleep(RETRY_S)
-            else:
-                return
 
     async def _settle_once(self) -> None:
         if self.is_settled:  # whoever had the turn before did it

@@ -11,7 +11,7 @@ from app.api.deps import AddressDep, CallerDep, StateDep, TokenDep
 from app.api.errors import problem_responses
 from app.api.faults import faults_from_pydantic
 from app.api.json_body import require_json
-from app.api.refresh_token import drop_refresh_token, find_refresh_token, keep_refresh_token
+from app.api.refresh_token import drop_refresh_token, find_refresh_token, is_refresh_token, keep_refresh_token
 from app.api.state import AppState
 from app.core.exceptions import (
     AccountFromSettings,
@@ -61,7 +61,10 @@ async def refresh_by_get(state: StateDep, request: Request, response: Response, 
 )
 async def logout(state: StateDep, request: Request, bearer: TokenDep, body: TokenBody = None) -> Response:
     """End the session of a token, access or refresh: neither is valid any more."""
-    token = find_refresh_token(request, body.refresh_token if body else None, bearer)
+    in_body = body.refresh_token if body else None
+    names_session = in_body is None and bearer is not None and not is_refresh_token(bearer)
+    # An access token says which session is meant; only without one the cookie does.
+    token = None if names_session else find_refresh_token(request, in_body, bearer)
     if token is not None:
         await state.accounts.auth.logout_by_token(token)
     else:
