@@ -1,7 +1,7 @@
 """Making accounts, showing them, changing them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from app.core.constants import Role
@@ -31,7 +31,7 @@ class Registration:
     """What somebody asks for. The rights at the end are administrators' to give; None leaves them as usual."""
 
     username: str
-    password: str
+    password: str = field(repr=False)
     email: str | None = None
     full_name: str | None = None
     is_admin: bool | None = None

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from app.core.constants import Role
 from app.core.exceptions import Overloaded, StorageUnavailable
 from app.core.names import name_key
 from app.core.passwords import normalize_password
@@ -94,4 +95,5 @@ class SettingsAdministrator:
 
     async def _is_as_set(self, user: UserRecord) -> bool:
         is_same = name_key(user.username) == name_key(self._username)
-        return is_same and await self._hasher.verify(self._password, user.password_hash)
+        may_act = user.role == Role.ADMIN and user.is_active
+        return is_same and may_act and await self._hasher.verify(self._password, user.password_hash)

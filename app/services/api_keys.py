@@ -1,7 +1,7 @@
 """Keys with which programs act for somebody."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from app.core.constants import Scope
@@ -17,7 +17,7 @@ class FreshKey:
     """A key at the only moment at which it can be read."""
 
     record: ApiKeyRecord
-    key: str
+    key: str = field(repr=False)
 
 
 class ApiKeyService:

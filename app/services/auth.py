@@ -1,7 +1,7 @@
 """Logging in, staying logged in, logging out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 class Tokens:
     """What a login gives: one token for requests, one for the next pair."""
 
-    access: str
-    refresh: str
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
 
 
 class AuthService:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from passlib.hash import argon2
 
 from app.core.config import Settings
 from app.core.exceptions import LoginThrottled, NotAuthenticated, StorageUnavailable, TooManyKeys
@@ -18,6 +19,8 @@ from app.database.repositories.login_failures import LoginFailureRepository
 from app.database.repositories.sessions import Lifetimes, SessionRepository
 from app.database.repositories.users import NewUser, UserRecord, UserRepository
 from app.services.account_services import AccountServices, build_account_services
+from app.services.accounts import Registration
+from app.services.auth import Tokens
 from app.services.login_throttle import ACCOUNT, ADDRESS, PAIR, LoginThrottle
 from tests.fixtures.app import StartClient
 from tests.fixtures.auth import ADMIN_HASH, bearer, log_in
@@ -107,6 +110,27 @@ class TestRefreshTokens:
             users.set_password(user.id, "another", instead_of=None),
         )
         assert await sessions.rotate(digest(following), digest(new_secret("ecr_")), NOW) is None
+
+
+class TestPasswords:
+    async def test_that_were_kept_weakly_are_kept_well_after_a_login(
+        self, database: Database, make_settings: Callable[..., Settings]
+    ) -> None:
+        weak = argon2.using(memory_cost=64, time_cost=1).hash("a good password")  # type: ignore[no-untyped-call]  # bare stubs
+        user = await add_user(database, password_hash=weak)
+        services = build_account_services(make_settings(), database)
+        tokens = await services.auth.login("alice", "a good password", "192.0.2.1")
+        kept = await UserRepository(database).get(user.id, seen_by=None)
+        assert kept is not None
+        assert kept.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert (await services.identity.identify(tokens.access)).user.token_version == user.token_version
+        await services.auth.login("alice", "a good password", "192.0.2.1")
+
+    async def test_and_what_opens_anything_are_not_shown_by_accident(self, database: Database) -> None:
+        user = await add_user(database)
+        shown = repr((user, Registration(username="a", password="canary"), Tokens(access="canary", refresh="canary")))
+        assert ADMIN_HASH not in shown
+        assert "canary" not in shown
 
 
 class TestKeys:

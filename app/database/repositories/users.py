@@ -1,7 +1,7 @@
 """Accounts. Whoever may see only their own asks with their own number, and finds nobody else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -29,7 +29,7 @@ class NewUser:
     role: str
     is_active: bool
     is_from_settings: bool
-    password_hash: str
+    password_hash: str = field(repr=False)
     token_version: int
 
 
