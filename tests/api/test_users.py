@@ -1,5 +1,7 @@
 """Accounts, API keys and the administrator's token."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,8 +10,9 @@ import pytest
 
 from app.core.opaque import digest
 from app.database.repositories.api_keys import ApiKeyRepository
-from tests.fixtures.app import StartClient
+from tests.fixtures.app import JSON, StartClient
 from tests.fixtures.auth import Cast, Headers, bearer
+from tests.fixtures.ecg import encode, make_request, make_signal
 
 ADMIN_TOKEN = "admin_secret_token_12345"
 
@@ -271,3 +274,16 @@ class TestAdminToken:
 
     async def test_is_nothing_where_it_is_not_set(self, client: httpx.AsyncClient) -> None:
         assert (await client.get("/stats", headers=bearer(ADMIN_TOKEN))).status_code == 401
+
+
+class TestPredictions:
+    @pytest.mark.parametrize("headers", [{}, bearer("nonsense"), bearer("ecg_" + "A" * 43)])
+    async def test_ask_for_no_account(self, client: httpx.AsyncClient, sqlite_url: str, headers: Headers) -> None:
+        with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite+aiosqlite:///"))) as connection:
+            for table in ("users", "login_sessions", "refresh_tokens", "api_keys", "login_failures"):
+                connection.execute(f"DROP TABLE {table}")
+        body = encode(make_request(make_signal()[:2500:5], sampling_rate_hz=100))
+        response = await client.post("/forward", content=body, headers={**JSON, **headers})
+        assert response.status_code == 200
+        assert (await client.get("/history")).json()["total"] == 1
+        assert (await client.post("/auth/login", data={"username": "a", "password": "b"})).status_code == 503

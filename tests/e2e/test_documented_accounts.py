@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.fixtures.server import Service, StartService
@@ -69,8 +70,6 @@ def test_logs_in(service: Service) -> None:
 
 
 def test_logs_in_as_the_python_example_does(service: Service) -> None:
-    import httpx  # noqa: PLC0415 - in place of requests, whose call is the same
-
     response = httpx.post(f"{service.api}/auth/login", data={"username": "admin", "password": "admin123"})
     headers = {"Authorization": f"Bearer {response.json()['access_token']}"}
     assert "total_requests" in httpx.get(f"{service.api}/stats", headers=headers).json()
