@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -31,8 +30,8 @@ from app.api.vitals import LoopWatch
 from app.core.board import WorkerBoard
 from app.core.caller_limits import CallerLimits
 from app.core.config import Settings
-from app.core.constants import API_PREFIX, OIP_PREFIX, PROBES, Role
-from app.core.security import PasswordHasher, TokenSigner, credential_version
+from app.core.constants import API_PREFIX, OIP_PREFIX, PROBES
+from app.core.exceptions import StorageUnavailable
 from app.core.siblings import Siblings
 from app.core.starting import StartRefused
 from app.core.version import VERSION
@@ -44,7 +43,7 @@ from app.ml.classifier import Classifier
 from app.ml.engine import Engine
 from app.ml.errors import ArtifactMissingError, ArtifactRefusedError
 from app.ml.registry import ModelRegistry
-from app.services.auth import Account, AuthService
+from app.services.account_services import AccountServices, build_account_services
 from app.services.history import HistoryService
 from app.services.prediction import PredictionService
 
@@ -105,7 +104,7 @@ def _middleware(settings: Settings, limits: CallerLimits) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_allow_origins,
-        allow_methods=["GET", "HEAD", "POST", "DELETE"],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
         allow_headers=[
             "Authorization",
             "Content-Type",
@@ -136,6 +135,8 @@ async def _lifespan(
         database = await _open_database(settings)
         opened.push_async_callback(database.close)
         models = ModelRegistry(await asyncio.to_thread(_load, load_model, settings.model_file))
+        accounts = build_account_services(settings, database)
+        await opened.enter_async_context(_settled(accounts))
         history = HistoryService(HistoryRepository(database))
         loop_watch = LoopWatch()
         app.state.service = AppState(
@@ -146,7 +147,7 @@ async def _lifespan(
             loop_watch=loop_watch,
             board=board,
             bodies=BodyBudget(settings.max_buffered_bytes),
-            auth=await _auth_service(settings),
+            accounts=accounts,
             history=history,
             prediction=PredictionService(models=models, engine=engine, history=history),
         )
@@ -191,15 +192,18 @@ def _load(load_model: LoadModel, path: Path) -> Classifier | None:
         raise refusal.refuse_start(path) from refusal
 
 
-async def _auth_service(settings: Settings) -> AuthService:
-    secret = settings.jwt_secret_key.get_secret_value()
-    password = settings.admin_password.get_secret_value()
-    hasher = PasswordHasher()
-    admin = Account(
-        username=settings.admin_username,
-        role=Role.ADMIN,
-        password_hash=await hasher.hash(password),
-        version=credential_version(secret=secret, username=settings.admin_username, password=password),
-    )
-    lifetime = timedelta(minutes=settings.jwt_access_token_expire_minutes)
-    return AuthService(admin=admin, signer=TokenSigner(secret, lifetime), hasher=hasher)
+@asynccontextmanager
+async def _settled(accounts: AccountServices) -> AsyncIterator[None]:
+    """Make the settings' administrator: now, or as soon as another process has migrated the database."""
+    administrator = accounts.administrator
+    with suppress(StorageUnavailable):
+        await administrator.settle()
+    if administrator.is_settled:
+        yield
+        return
+    later = asyncio.create_task(administrator.settle_when_possible(), name="settle-administrator")
+    try:
+        yield
+    finally:
+        later.cancel()
+        await asyncio.wait([later])

@@ -11,7 +11,7 @@ from app.core.config import Settings
 from app.database.connection import Database
 from app.ml.engine import Engine
 from app.ml.registry import ModelRegistry
-from app.services.auth import AuthService
+from app.services.account_services import AccountServices
 from app.services.history import HistoryService
 from app.services.prediction import PredictionService
 
@@ -28,7 +28,7 @@ class AppState:
     loop_watch: LoopWatch
     #: the other processes of this service; None where there are none
     board: WorkerBoard | None
-    auth: AuthService
+    accounts: AccountServices
     history: HistoryService
     prediction: PredictionService
     #: set when the process was told to stop: requests under way are finished, new ones should go elsewhere

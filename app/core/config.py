@@ -4,15 +4,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.cores import available_cores
+from app.core.passwords import BASIC, STRICT, PasswordRules, is_common
 
 DEFAULT_SECRET_KEY: Final = "your-super-secret-key-change-in-production"  # noqa: S105 - refused in production
 DEFAULT_ADMIN_PASSWORD: Final = "admin123"  # noqa: S105 - refused in production
+DOCUMENTED_ADMIN_TOKENS: Final = ("admin_secret_token_12345", "your-admin-token-here-change-in-production")
 MIN_SECRET_BYTES: Final = 32
-MIN_PASSWORD_CHARACTERS: Final = 8
+MIN_ADMIN_TOKEN_CHARACTERS: Final = 24
 _MIB: Final = 2**20
 _PROJECT_DIR: Final = Path(__file__).resolve().parents[2]
 
@@ -59,6 +61,25 @@ class Settings(BaseSettings):
     admin_username: str = Field(default="admin", min_length=1, max_length=64, description="the administrator's name")
     admin_password: SecretStr = Field(
         default=SecretStr(DEFAULT_ADMIN_PASSWORD), description="the administrator's password"
+    )
+    admin_token: SecretStr | None = Field(
+        default=None,
+        description="`Authorization: Bearer <ADMIN_TOKEN>` is the administrator, for scripts; at least 24 characters, "
+        "32 in production; unset: there is none",
+    )
+    registration: Literal["open", "admin"] = Field(
+        default="open", description="who may register accounts: `open` anybody, `admin` administrators"
+    )
+    password_rules: Literal["basic", "strict"] | None = Field(
+        default=None,
+        description="new passwords: `basic` 6 characters and none of the 100 most common, `strict` 8 and none of 3000; "
+        "unset: `basic` in development, `strict` in production",
+    )
+    refresh_token_idle_days: int = Field(
+        default=7, ge=1, le=365, description="days after which a refresh token that was not used ends"
+    )
+    refresh_token_max_days: int = Field(
+        default=30, ge=1, le=3650, description="days after which one must log in again, however often one refreshed"
     )
     history_access: Literal["public", "admin"] | None = Field(
         default=None, description="who may read the history; unset: `public` in development, `admin` in production"
@@ -126,6 +147,19 @@ class Settings(BaseSettings):
             return {**values, "cors_allow_origins": split}
         return values
 
+    @field_validator("admin_token")
+    @classmethod
+    def _refuse_short_admin_token(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuse what could be guessed, and what could not be sent in a header field."""
+        if value is None:
+            return None
+        token = value.get_secret_value()
+        if len(token) < MIN_ADMIN_TOKEN_CHARACTERS or not (
+            token.isascii() and token.isprintable() and " " not in token
+        ):
+            raise ValueError(f"at least {MIN_ADMIN_TOKEN_CHARACTERS} characters of ASCII, without spaces")
+        return value
+
     @model_validator(mode="after")
     def _refuse_insecure_production(self) -> Self:
         if self.environment == "production" and (weaknesses := self.weaknesses):
@@ -137,12 +171,17 @@ class Settings(BaseSettings):
         """What a stranger could use: a warning in development, a refusal to start in production."""
         secret = self.jwt_secret_key.get_secret_value()
         password = self.admin_password.get_secret_value()
+        token = self.admin_token.get_secret_value() if self.admin_token else None
         found = {
             "JWT_SECRET_KEY is the documented default": secret == DEFAULT_SECRET_KEY,
             f"JWT_SECRET_KEY is shorter than {MIN_SECRET_BYTES} bytes": len(secret.encode()) < MIN_SECRET_BYTES,
             "ADMIN_PASSWORD is the documented default": password == DEFAULT_ADMIN_PASSWORD,
-            f"ADMIN_PASSWORD is shorter than {MIN_PASSWORD_CHARACTERS} characters": len(password)
-            < MIN_PASSWORD_CHARACTERS,
+            f"ADMIN_PASSWORD is shorter than {STRICT.min_characters} characters": len(password) < STRICT.min_characters,
+            "ADMIN_PASSWORD is one of the most common": password != DEFAULT_ADMIN_PASSWORD and is_common(password),
+            "ADMIN_TOKEN is a documented example": token in DOCUMENTED_ADMIN_TOKENS,
+            f"ADMIN_TOKEN is shorter than {MIN_SECRET_BYTES} characters": token is not None
+            and len(token) < MIN_SECRET_BYTES,
+            "PASSWORD_RULES are basic": self.environment == "production" and self.rules_for_passwords == BASIC,
             "CORS_ALLOW_ORIGINS is a wildcard": "*" in self.cors_allow_origins,
             "FORWARDED_ALLOW_IPS trusts everybody": self.forwarded_allow_ips == "*",
         }
@@ -157,6 +196,12 @@ class Settings(BaseSettings):
     def history_is_public(self) -> bool:
         """Whether anybody may read the history."""
         return (self.history_access or ("admin" if self.environment == "production" else "public")) == "public"
+
+    @property
+    def rules_for_passwords(self) -> PasswordRules:
+        """What new passwords must be like."""
+        chosen = self.password_rules or ("strict" if self.environment == "production" else "basic")
+        return STRICT if chosen == "strict" else BASIC
 
     @property
     def migrates_at_start(self) -> bool:

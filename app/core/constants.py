@@ -49,8 +49,18 @@ CLASS_INDEX_BY_LETTERS: Final[Mapping[frozenset[str], int]] = MappingProxyType(
 
 
 class Role(StrEnum):
-    """What a signed-in user may do."""
+    """What an account is for."""
 
+    PATIENT = "patient"
+    DOCTOR = "doctor"
+    ADMIN = "admin"
+
+
+class Scope(StrEnum):
+    """What an API key may be used for; without any it only says whose it is."""
+
+    PREDICT = "predict"
+    HISTORY_READ = "history:read"
     ADMIN = "admin"
 
 

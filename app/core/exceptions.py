@@ -6,12 +6,19 @@
     ├── TokenExpired              401
     ├── WrongCredentials          401  login refused
     ├── AdminRequired             403
+    ├── LoginRequired             403  an API key where only somebody who logged in may act
+    ├── ForeignPage               403  a cookie that another site's page sent
     ├── ProcessingFailed          403  a valid signal that the model cannot process
     ├── NotFound                  404
     ├── MethodNotAllowed          405
+    ├── Conflict                  409
+    │   ├── AccountExists              the name or the e-mail address is taken
+    │   ├── AccountFromSettings        what the settings say of the administrator, only they can change
+    │   └── TooManyKeys
     ├── BodyTooLarge              413
     ├── UnsupportedContentType    415
     ├── TooManyRequests           429  the caller's own limit, with Retry-After
+    │   └── LoginThrottled             too many wrong passwords
     ├── CallerGone                499  hung up before the answer: nobody reads this one, but the history shows it
     ├── InternalError             500  a bug; the log has the rest
     └── Unavailable               503  try again later, with Retry-After
@@ -124,6 +131,20 @@ class AdminRequired(ServiceError):
     code = "admin-required"
 
 
+class LoginRequired(ServiceError):
+    """An API key or the administrator's token where only somebody who logged in may act."""
+
+    status = 403
+    code = "login-required"
+
+
+class ForeignPage(ServiceError):
+    """A cookie came without a sign that a page of this service sent it."""
+
+    status = 403
+    code = "foreign-page"
+
+
 class ProcessingFailed(ServiceError):
     """A valid signal that the model cannot process."""
 
@@ -143,6 +164,31 @@ class MethodNotAllowed(ServiceError):
 
     status = 405
     code = "method-not-allowed"
+
+
+class Conflict(ServiceError):
+    """What is there already stands in the way."""
+
+    status = 409
+    code = "conflict"
+
+
+class AccountExists(Conflict):
+    """The name or the e-mail address is taken; it never says which."""
+
+    code = "account-exists"
+
+
+class AccountFromSettings(Conflict):
+    """The administrator's password and rights are what the settings say."""
+
+    code = "account-from-settings"
+
+
+class TooManyKeys(Conflict):
+    """An account has as many API keys as it may have."""
+
+    code = "too-many-keys"
 
 
 class BodyTooLarge(ServiceError):
@@ -170,6 +216,12 @@ class TooManyRequests(ServiceError):
 
     def __init__(self, retry_after_s: int = 1) -> None:
         super().__init__(headers={"Retry-After": str(retry_after_s)})
+
+
+class LoginThrottled(TooManyRequests):
+    """Too many wrong passwords; the right one has to wait as well."""
+
+    code = "login-throttled"
 
 
 class CallerGone(ServiceError):

@@ -30,7 +30,12 @@ MAX_TOKEN_CHARACTERS: Final = 4096
 MAX_CLOCK_SKEW_S: Final = 60
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _HEADER: Final = {"alg": ALGORITHM, "typ": "JWT"}
+_SESSION_END: Final = "."
 
+_NOBODYS_HASH: Final = (
+    "$argon2id$v=19$m=19456,t=2,p=1$BQAAwFiLsVbK2XsvBQAgxA$DLTcHyqxZhmFvYWdn6ablmLscAd/JisIZs3suMdJpjU"
+)
+"""Of random bytes that nobody kept: compared with where there is no account, so that the time tells nothing."""
 _HASHES_AT_ONCE: Final = 2
 _LOGINS_WAITING: Final = 32
 
@@ -44,9 +49,14 @@ class Claims(BaseModel):
     role: str = Field(min_length=1, max_length=32)
     exp: int
     iat: int
-    jti: str = Field(min_length=16, max_length=64)
+    jti: str = Field(max_length=64, pattern=rf"^[1-9][0-9]{{0,17}}\{_SESSION_END}[A-Za-z0-9_-]{{16,}}$")
     typ: Literal["access"]
     ver: int
+
+    @property
+    def session_id(self) -> int:
+        """Number of the session that the token belongs to: the first part of its id."""
+        return int(self.jti.partition(_SESSION_END)[0])
 
 
 class TokenSigner:
@@ -72,7 +82,7 @@ class TokenSigner:
         self._lifetime = lifetime
         self._now = now
 
-    def issue(self, *, subject: str, role: str, version: int) -> str:
+    def issue(self, *, subject: str, role: str, version: int, session_id: int) -> str:
         """Sign a token for `subject`."""
         issued = self._now()
         claims = {
@@ -80,7 +90,7 @@ class TokenSigner:
             "role": role,
             "exp": int((issued + self._lifetime).timestamp()),
             "iat": int(issued.timestamp()),
-            "jti": secrets.token_urlsafe(16),
+            "jti": f"{session_id}{_SESSION_END}{secrets.token_urlsafe(16)}",
             "typ": "access",
             "ver": version,
         }
@@ -146,18 +156,29 @@ class PasswordHasher:
         self._max_waiting = waiting
 
     async def hash(self, password: str) -> str:
-        """Hash a password for keeping."""
-        return await self._run(self._scheme.hash, password)
-
-    async def verify(self, password: str, stored: str) -> bool:
-        """Compare a password with a kept hash.
+        """Hash a password for keeping.
 
         Raises
         ------
         Overloaded
             Too many are waiting.
         """
-        return await self._run(self._verify, password, stored)
+        return await self._run(self._scheme.hash, password)
+
+    def is_outdated(self, stored: str) -> bool:
+        """Tell whether a kept hash is of weaker parameters than a new one would be."""
+        return bool(self._scheme.needs_update(stored))
+
+    async def verify(self, password: str, stored: str | None) -> bool:
+        """Compare a password with a kept hash; without one it takes as long, and the answer is no.
+
+        Raises
+        ------
+        Overloaded
+            Too many are waiting.
+        """
+        matches = await self._run(self._verify, password, stored or _NOBODYS_HASH)
+        return matches and stored is not None
 
     def _verify(self, password: str, stored: str) -> bool:
         try:
@@ -181,7 +202,12 @@ def same_text(left: str, right: str) -> bool:
     return hmac.compare_digest(left.encode(), right.encode())
 
 
-def credential_version(*, secret: str, username: str, password: str) -> int:
-    """Derive a number that changes with the credentials, so that tokens from before a change are refused."""
-    digest = hmac.new(secret.encode(), json.dumps([username, password]).encode(), hashlib.sha256).digest()
-    return int.from_bytes(digest[:4], "big")
+def keyed_digest(secret: str, *parts: str) -> str:
+    """Return what only the holder of the key could tell from another text's digest."""
+    text = json.dumps(parts, ensure_ascii=True).encode()
+    return hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()
+
+
+def first_token_version() -> int:
+    """Draw the number that a new account's tokens bear, so that none of an earlier account of its name is valid."""
+    return secrets.randbelow(2**31)

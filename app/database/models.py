@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Double,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -151,3 +152,104 @@ class RequestHistory(Base):
     features_ms: Mapped[float | None] = mapped_column(Double)
     model_ms: Mapped[float | None] = mapped_column(Double)
     write_ms: Mapped[float | None] = mapped_column(Double)
+
+
+class User(Base):
+    """An account.
+
+    The keys are the names as they are compared (`app.core.names.name_key`): the databases disagree on the case of
+    letters beyond ASCII.
+    """
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("role IN ('patient', 'doctor', 'admin')", name="role"),
+        # Whoever logs in with an e-mail address is found by the address; so no name may be somebody else's address.
+        CheckConstraint("username_key NOT LIKE '%@%' OR username_key = email_key", name="username_is_own_email"),
+        CheckConstraint("(email IS NULL) = (email_key IS NULL)", name="email"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigIntegerKey, primary_key=True)
+    username: Mapped[str] = mapped_column(String(64))
+    username_key: Mapped[str] = mapped_column(String(256), unique=True)
+    email: Mapped[str | None] = mapped_column(String(254))
+    email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
+    full_name: Mapped[str | None] = mapped_column(String(128))
+    role: Mapped[str] = mapped_column(String(16))
+    is_active: Mapped[bool]
+    #: whether name, password and rights are those of the settings; true of one account at most
+    is_from_settings: Mapped[bool]
+    password_hash: Mapped[str] = mapped_column(String(255))
+    #: stands in every access token; a token with another number is not valid any more
+    token_version: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LoginSession(Base):
+    """What began with a password and lives on by refresh tokens: their family."""
+
+    __tablename__ = "login_sessions"
+    __table_args__ = (
+        Index("ix_login_sessions_user_id", "user_id"),
+        Index("ix_login_sessions_idle_expires_at", "idle_expires_at"),
+        # Access tokens name their session, so a number must never be given out again.
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigIntegerKey, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    idle_expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RefreshToken(Base):
+    """A refresh token that was given out, by its digest. Used ones are kept, so that their return is noticed."""
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (Index("ix_refresh_tokens_session_id", "session_id"),)
+
+    token_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    session_id: Mapped[int] = mapped_column(ForeignKey("login_sessions.id", ondelete="CASCADE"))
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ApiKey(Base):
+    """A key for programs, by its digest."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index("ix_api_keys_user_id", "user_id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigIntegerKey, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(64))
+    #: the beginning of the key, for its owner to recognise it
+    prefix: Mapped[str] = mapped_column(String(16))
+    key_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    #: separated by spaces
+    scopes: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class LoginFailures(Base):
+    """How often a password was wrong: for an account, an address, or an account at an address.
+
+    Which one is hidden in a keyed digest: a name that nobody has may be a password typed into the wrong field.
+    """
+
+    __tablename__ = "login_failures"
+    __table_args__ = (
+        CheckConstraint("failures >= 0", name="failures"),
+        Index("ix_login_failures_expires_at", "expires_at"),
+    )
+
+    bucket: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failures: Mapped[int]
+    blocked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: the right password came from there once, so it is a place that its owner uses
+    is_known: Mapped[bool]
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -167,10 +167,11 @@ class StatsAnswer(BaseModel):
 
 
 class TokenAnswer(BaseModel):
-    """An access token."""
+    """An access token, and what the next one is got with."""
 
     access_token: str
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a kind of token
+    refresh_token: str
 
 
 class UserAnswer(BaseModel):

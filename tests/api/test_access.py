@@ -1,66 +1,209 @@
-"""Who may do what: a row for every route; a route without one fails."""
+"""Who may do what to whose: a row for every route, and a route without one fails.
+
+The thing an address names belongs to the owner, to the caller, or does not exist. What a stranger may not see is
+answered as what does not exist.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 import httpx
 import pytest
 
 from app.application import create_app
 from app.core.config import Settings
+from app.database.repositories.api_keys import ApiKeyRepository
 from tests.fixtures.app import StartClient
+from tests.fixtures.auth import Cast, Headers, Person
 
-ACCESS = {
-    # method and path: status for anonymous, for a user, for an administrator
-    ("GET", "/"): (200, 200, 200),
-    ("GET", "/errors"): (200, 200, 200),
-    ("GET", "/errors/{code}"): (200, 200, 200),
-    ("GET", "/health/live"): (200, 200, 200),
-    ("GET", "/health/ready"): (200, 200, 200),
-    ("GET", "/api/v1/health"): (200, 200, 200),
-    ("POST", "/api/v1/forward"): (415, 415, 415),
-    ("POST", "/api/v1/forward/batch"): (415, 415, 415),
-    ("GET", "/api/v1/history"): (200, 200, 200),
-    ("DELETE", "/api/v1/history"): (401, 403, 200),
-    ("GET", "/api/v1/stats"): (401, 403, 200),
-    ("POST", "/api/v1/auth/login"): (415, 415, 415),
-    ("GET", "/api/v1/auth/me"): (401, 200, 200),
-    ("GET", "/v2"): (200, 200, 200),
-    ("GET", "/v2/health/live"): (200, 200, 200),
-    ("GET", "/v2/health/ready"): (200, 200, 200),
-    ("GET", "/v2/models/{name}"): (200, 200, 200),
-    ("GET", "/v2/models/{name}/ready"): (200, 200, 200),
-    ("POST", "/v2/models/{name}/infer"): (400, 400, 400),
-    ("GET", "/v2/models/{name}/versions/{version}"): (200, 200, 200),
-    ("GET", "/v2/models/{name}/versions/{version}/ready"): (200, 200, 200),
-    ("POST", "/v2/models/{name}/versions/{version}/infer"): (400, 400, 400),
+CALLERS = {"anonymous": None, "owner": "patient", "stranger": "patient", "doctor": "doctor", "admin": "admin"}
+"""Whoever calls, and with which role."""
+MISSING = 987_654
+
+Statuses = tuple[int, int, int, int, int]
+Whose = Literal["owner's", "own", "missing"]
+Route = tuple[str, str]
+MakeThing = Callable[[Cast, Person], Awaitable[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Things:
+    """Statuses where the address names a thing; nobody anonymous has one, so they are sent to the owner's."""
+
+    owners: Statuses
+    own: Statuses
+    missing: Statuses
+
+    def of(self, whose: Whose) -> Statuses:
+        return {"owner's": self.owners, "own": self.own, "missing": self.missing}[whose]
+
+
+ACCESS: dict[Route, Statuses | Things] = {
+    # method and path: status for anonymous, owner, stranger, doctor, admin
+    ("GET", "/"): (200, 200, 200, 200, 200),
+    ("GET", "/errors"): (200, 200, 200, 200, 200),
+    ("GET", "/errors/{code}"): (200, 200, 200, 200, 200),
+    ("GET", "/health/live"): (200, 200, 200, 200, 200),
+    ("GET", "/health/ready"): (200, 200, 200, 200, 200),
+    ("GET", "/api/v1/health"): (200, 200, 200, 200, 200),
+    ("POST", "/api/v1/forward"): (415, 415, 415, 415, 415),
+    ("POST", "/api/v1/forward/batch"): (415, 415, 415, 415, 415),
+    ("GET", "/api/v1/history"): (200, 200, 200, 200, 200),
+    ("DELETE", "/api/v1/history"): (401, 403, 403, 403, 200),
+    ("GET", "/api/v1/stats"): (401, 403, 403, 403, 200),
+    ("POST", "/api/v1/auth/login"): (415, 415, 415, 415, 415),
+    ("POST", "/api/v1/token"): (415, 415, 415, 415, 415),
+    ("GET", "/api/v1/auth/me"): (401, 200, 200, 200, 200),
+    ("GET", "/api/v1/private"): (401, 200, 200, 200, 200),
+    # an access token is no refresh token, whoever holds it
+    ("GET", "/api/v1/auth/refresh"): (401, 401, 401, 401, 401),
+    ("POST", "/api/v1/auth/refresh"): (401, 401, 401, 401, 401),
+    ("POST", "/api/v1/auth/logout"): (401, 204, 204, 204, 204),
+    ("POST", "/api/v1/auth/logout-all"): (401, 204, 204, 204, 204),
+    ("POST", "/api/v1/auth/password"): (401, 200, 200, 200, 409),
+    ("POST", "/api/v1/auth/keys"): (401, 201, 201, 201, 201),
+    ("GET", "/api/v1/auth/keys"): (401, 200, 200, 200, 200),
+    ("DELETE", "/api/v1/auth/keys/{key_id}"): Things(
+        owners=(401, 204, 404, 404, 204), own=(401, 204, 204, 204, 204), missing=(401, 404, 404, 404, 404)
+    ),
+    # with a role, which is administrators' to give
+    ("POST", "/api/v1/auth/register"): (403, 403, 403, 403, 201),
+    ("POST", "/api/v1/register"): (403, 403, 403, 403, 201),
+    ("GET", "/api/v1/users/me"): (401, 200, 200, 200, 200),
+    ("PUT", "/api/v1/users/me"): (401, 200, 200, 200, 200),
+    ("GET", "/api/v1/users"): (401, 403, 403, 403, 200),
+    ("GET", "/api/v1/users/"): (401, 403, 403, 403, 200),
+    ("GET", "/api/v1/users/{user_id}"): Things(
+        owners=(401, 200, 404, 404, 200), own=(401, 200, 200, 200, 200), missing=(401, 404, 404, 404, 404)
+    ),
+    ("PUT", "/api/v1/users/{user_id}"): Things(
+        owners=(401, 200, 404, 404, 200), own=(401, 200, 200, 200, 200), missing=(401, 404, 404, 404, 404)
+    ),
+    ("GET", "/v2"): (200, 200, 200, 200, 200),
+    ("GET", "/v2/health/live"): (200, 200, 200, 200, 200),
+    ("GET", "/v2/health/ready"): (200, 200, 200, 200, 200),
+    ("GET", "/v2/models/{name}"): (200, 200, 200, 200, 200),
+    ("GET", "/v2/models/{name}/ready"): (200, 200, 200, 200, 200),
+    ("POST", "/v2/models/{name}/infer"): (400, 400, 400, 400, 400),
+    ("GET", "/v2/models/{name}/versions/{version}"): (200, 200, 200, 200, 200),
+    ("GET", "/v2/models/{name}/versions/{version}/ready"): (200, 200, 200, 200, 200),
+    ("POST", "/v2/models/{name}/versions/{version}/infer"): (400, 400, 400, 400, 400),
 }
-CLOSED_HISTORY = {("GET", "/api/v1/history"): (401, 403, 200)}
+CLOSED_HISTORY: Statuses = (401, 403, 403, 403, 200)
+CLOSED_REGISTRATION: Statuses = (401, 403, 403, 403, 201)
 
-Headers = dict[str, str]
-Row = tuple[int, int, int]
+BODIES: dict[Route, Any] = {
+    ("POST", "/api/v1/auth/password"): {"current_password": "admin123", "new_password": "another password"},
+    ("POST", "/api/v1/auth/keys"): {"name": "script", "scopes": ["predict"]},
+    ("POST", "/api/v1/auth/register"): {"username": "newcomer", "password": "a good password", "role": "doctor"},
+    ("POST", "/api/v1/register"): {"username": "newcomer", "password": "a good password", "role": "doctor"},
+    ("PUT", "/api/v1/users/me"): {"full_name": "Somebody Else"},
+    ("PUT", "/api/v1/users/{user_id}"): {"full_name": "Somebody Else"},
+}
+"""Valid requests, where an empty one would be refused before anybody looks who sent it."""
+
+
+async def make_key(cast: Cast, person: Person) -> int:
+    keys = ApiKeyRepository(cast.database)
+    number = len((await keys.page(person.id, limit=1000, offset=0)).keys)
+    record = await keys.add(
+        person.id,
+        name="script",
+        prefix="ecg_",
+        key_digest=f"{person.id}-{number}",
+        scopes="predict",
+        created_at=datetime.now(UTC),
+        expires_at=None,
+    )
+    return record.id
+
+
+async def name_account(_cast: Cast, person: Person) -> int:
+    return person.id
+
+
+THINGS: dict[str, MakeThing] = {"user_id": name_account, "key_id": make_key}
+"""How somebody comes to have what an address names."""
+
+
+def routes() -> set[Route]:
+    paths = create_app(Settings(_env_file=None)).openapi()["paths"]
+    return {(method.upper(), path) for path, operations in paths.items() for method in operations}
+
+
+def with_things() -> list[tuple[Route, Whose, Statuses]]:
+    whose: tuple[Whose, ...] = ("owner's", "own", "missing")
+    return [(route, one, row.of(one)) for route, row in ACCESS.items() if isinstance(row, Things) for one in whose]
 
 
 def test_has_a_row_for_every_route() -> None:
-    paths = create_app(Settings(_env_file=None)).openapi()["paths"]
-    routes = {(method.upper(), path) for path, operations in paths.items() for method in operations}
-    assert routes == set(ACCESS)
+    assert routes() == set(ACCESS)
 
 
-async def check(client: httpx.AsyncClient, route: tuple[str, str], row: Row, user: Headers, admin: Headers) -> None:
+def test_knows_the_thing_of_every_address_that_names_one() -> None:
+    named = {route: [name for name in THINGS if f"{{{name}}}" in route[1]] for route in ACCESS}
+    assert {name for names in named.values() for name in names} == set(THINGS)
+    assert all(isinstance(ACCESS[route], Things) == bool(names) for route, names in named.items())
+
+
+async def headers_of(cast: Cast, caller: str) -> Headers:
+    role = CALLERS[caller]
+    return (await cast.person(caller, role)).headers if role else {}
+
+
+async def ask(client: httpx.AsyncClient, route: Route, headers: Headers, things: dict[str, int]) -> int:
     method, path = route
-    url = "http://testserver" + path.format(code="overloaded", name="ecg", version="rate-1")
-    statuses = [(await client.request(method, url, headers=headers)).status_code for headers in ({}, user, admin)]
+    url = "http://testserver" + path.format(code="overloaded", name="ecg", version="rate-1", **things)
+    return (await client.request(method, url, headers=headers, json=BODIES.get(route))).status_code
+
+
+async def check(client: httpx.AsyncClient, cast: Cast, route: Route, row: Statuses) -> None:
+    statuses = [await ask(client, route, await headers_of(cast, caller), {}) for caller in CALLERS]
     assert tuple(statuses) == row
 
 
-@pytest.mark.parametrize(("route", "row"), ACCESS.items(), ids=[" ".join(route) for route in ACCESS])
-async def test_lets_in_whom_the_table_says(
-    client: httpx.AsyncClient, route: tuple[str, str], row: Row, user_headers: Headers, admin_headers: Headers
-) -> None:
-    await check(client, route, row, user_headers, admin_headers)
+PLAIN = {route: row for route, row in ACCESS.items() if not isinstance(row, Things)}
 
 
-@pytest.mark.parametrize(("route", "row"), CLOSED_HISTORY.items(), ids=["GET /api/v1/history"])
-async def test_closes_the_history_where_it_is_told_to(
-    start: StartClient, route: tuple[str, str], row: Row, user_headers: Headers, admin_headers: Headers
+@pytest.mark.parametrize(("route", "row"), PLAIN.items(), ids=[" ".join(route) for route in PLAIN])
+async def test_lets_in_whom_the_table_says(client: httpx.AsyncClient, cast: Cast, route: Route, row: Statuses) -> None:
+    await check(client, cast, route, row)
+
+
+@pytest.mark.parametrize(("route", "whose", "row"), with_things())
+async def test_shows_to_whom_the_table_says(
+    client: httpx.AsyncClient, cast: Cast, route: Route, whose: Whose, row: Statuses
 ) -> None:
+    statuses = []
+    for caller, role in CALLERS.items():
+        is_own = whose == "own" and role is not None
+        has = await cast.person(caller, role or "") if is_own else await cast.person("owner")
+        things = {name: MISSING if whose == "missing" else await make(cast, has) for name, make in THINGS.items()}
+        statuses.append(await ask(client, route, await headers_of(cast, caller), things))
+    assert tuple(statuses) == row
+
+
+@pytest.mark.parametrize("route", [route for route, row in ACCESS.items() if isinstance(row, Things)])
+async def test_answers_what_is_somebody_elses_as_what_does_not_exist(
+    client: httpx.AsyncClient, cast: Cast, route: Route
+) -> None:
+    stranger, owner = await cast.person("stranger"), await cast.person("owner")
+    answers = []
+    for number in (await THINGS["user_id"](cast, owner), MISSING):
+        url = "http://testserver" + route[1].format(**dict.fromkeys(THINGS, number))
+        response = await client.request(route[0], url, headers=stranger.headers, json=BODIES.get(route))
+        answers.append({**response.json(), "instance": None})
+    assert answers[0] == answers[1]
+    assert answers[0]["status"] == 404
+
+
+async def test_closes_the_history_where_it_is_told_to(start: StartClient, cast: Cast) -> None:
     client = await start(history_access="admin")
-    await check(client, route, row, user_headers, admin_headers)
+    await check(client, cast, ("GET", "/api/v1/history"), CLOSED_HISTORY)
+
+
+async def test_closes_registration_where_it_is_told_to(start: StartClient, cast: Cast) -> None:
+    client = await start(registration="admin")
+    await check(client, cast, ("POST", "/api/v1/auth/register"), CLOSED_REGISTRATION)

@@ -21,7 +21,7 @@ class TestLogin:
     async def test_answers_a_token_as_the_document_does(self, client: httpx.AsyncClient) -> None:
         response = await client.post("/auth/login", data=GOOD)
         assert response.status_code == 200
-        assert list(response.json()) == ["access_token", "token_type"]
+        assert list(response.json()) == ["access_token", "token_type", "refresh_token"]
         assert response.json()["token_type"] == "bearer"
 
     async def test_puts_the_documents_claims_into_it(self, client: httpx.AsyncClient) -> None:
@@ -46,10 +46,11 @@ class TestLogin:
         [
             {"username": "admin", "password": "wrong"},
             {"username": "root", "password": "admin123"},
-            {"username": "Admin", "password": "admin123"},
             {"username": "admin", "password": "admin123 "},
             {"username": "admin", "password": "admin123\0"},
             {"username": "админ", "password": "пароль"},
+            {"username": "admin\0", "password": "admin123"},
+            {"username": "a@b", "password": "admin123"},
         ],
     )
     async def test_refuses_wrong_credentials_alike(
@@ -109,10 +110,12 @@ class TestLogin:
         assert response.status_code == 400
 
     async def test_turns_a_flood_away_instead_of_hashing_it(self, client: httpx.AsyncClient) -> None:
+        hasher = client.app.state.service.accounts.auth._hasher  # type: ignore[attr-defined]  # of the fixture
+        hasher._max_waiting = 4
         responses = await asyncio.gather(*(client.post("/auth/login", data=GOOD) for _ in range(40)))
         statuses = [response.status_code for response in responses]
         assert set(statuses) == {200, 503}
-        assert statuses.count(200) >= 32
+        assert statuses.count(200) >= 4
         assert all("retry-after" in response.headers for response in responses if response.status_code == 503)
 
 
@@ -125,7 +128,7 @@ class TestWhoAmI:
 
     async def test_is_open_to_every_role(self, client: httpx.AsyncClient, user_headers: Headers) -> None:
         response = await client.get("/auth/me", headers=user_headers)
-        assert response.json() == {"username": "olga", "role": "user"}
+        assert response.json() == {"username": "olga", "role": "patient"}
 
     @pytest.mark.parametrize("headers", REFUSED_TOKENS.values(), ids=REFUSED_TOKENS)
     async def test_refuses_strangers_with_the_documents_text(

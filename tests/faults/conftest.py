@@ -20,6 +20,7 @@ LONG_SCALE = 20
 PATTERNS = ("N", "MS", "C", "H")
 #: small caps, so that a body above them is cheap to send
 CAPS = {"MAX_BODY_BYTES": "2000000", "MAX_BATCH_BODY_BYTES": "4000000"}
+ADMIN_TOKEN = "an-administrator-for-the-fault-tests"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,7 +77,7 @@ def _checked(installation: Installation) -> Iterator[Installation]:
 def _shared_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("shared")
     installation = Installation(folder, f"sqlite+aiosqlite:///{folder / 'history.db'}")
-    installation.start(**CAPS)
+    installation.start(**CAPS, ADMIN_TOKEN=ADMIN_TOKEN)
     yield installation
     installation.close()
 
@@ -88,7 +89,7 @@ def _shared_postgres(
     name = unique_name()
     url = asyncio.run(postgres.create(name, template=migrated_postgres_template))
     installation = Installation(tmp_path_factory.mktemp("shared"), url)
-    installation.start(**CAPS)
+    installation.start(**CAPS, ADMIN_TOKEN=ADMIN_TOKEN)
     yield installation
     installation.close()
     asyncio.run(postgres.drop(name))
@@ -110,9 +111,9 @@ def any_service(request: pytest.FixtureRequest) -> Iterator[Service]:
 
 
 @pytest.fixture
-def admin(admin_headers: dict[str, str]) -> dict[str, str]:
-    """Header fields of the administrator of the default settings."""
-    return admin_headers
+def admin() -> dict[str, str]:
+    """Header fields of an administrator whom no request can log out."""
+    return {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import httpx
 import numpy as np
 
 from tests.fixtures.app import JSON, StartClient
+from tests.fixtures.auth import log_in
 from tests.fixtures.ecg import encode, make_request, make_signal
 
 
@@ -25,10 +26,9 @@ async def post_all(client: httpx.AsyncClient) -> None:
     await client.post("/forward", content=encode({"age": 33, "heart_axis": "\0"}), headers=JSON)
 
 
-async def test_records_pages_counts_and_erases(
-    start: StartClient, database_url: str, admin_headers: dict[str, str]
-) -> None:
+async def test_records_pages_counts_and_erases(start: StartClient, database_url: str) -> None:
     client = await start(database_url=database_url)
+    admin_headers = await log_in(client)
     await post_all(client)
 
     page = (await client.get("/history", params={"limit": 4, "offset": 0})).json()

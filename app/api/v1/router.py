@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.api.v1.endpoints import auth, health, history, prediction
+from app.api.v1.endpoints import auth, health, history, keys, prediction, sessions, users
 from app.core.constants import API_PREFIX
 
 router = APIRouter(prefix=API_PREFIX)
@@ -10,3 +10,6 @@ router.include_router(health.router)
 router.include_router(prediction.router)
 router.include_router(history.router)
 router.include_router(auth.router)
+router.include_router(sessions.router)
+router.include_router(keys.router)
+router.include_router(users.router)

@@ -9,6 +9,7 @@ from app.core.messages.text import ErrorText, Language, Text
 
 _OTHER: Mapping[str, Text] = {
     "history_deleted": Text("История успешно удалена", "The history was deleted"),
+    "private_access": Text("Доступ разрешён", "Access granted"),
 }
 
 _SENTENCES: Mapping[str, Text] = {**{code: text.detail for code, text in ERRORS.items()}, **FIELDS, **ECG, **_OTHER}

@@ -39,6 +39,30 @@ ERRORS: Final[dict[str, ErrorText]] = {
         Text("Требуются права администратора", "Administrator rights are required"),
         Text("Войдите как администратор.", "Log in as an administrator."),
     ),
+    "login-required": ErrorText(
+        Text("Нужен вход по паролю", "Log in first"),
+        Text(
+            "Это действие доступно только после входа по паролю",
+            "Only somebody who logged in with a password may do this",
+        ),
+        Text(
+            "Ключ API и ADMIN_TOKEN здесь не подходят: возьмите токен через POST /api/v1/auth/login.",
+            "An API key or ADMIN_TOKEN is not enough: use a token from POST /api/v1/auth/login.",
+        ),
+    ),
+    "foreign-page": ErrorText(
+        Text("Чужая страница", "Foreign page"),
+        Text(
+            "Cookie принимается только от страниц этого сервиса",
+            "The cookie is taken from pages of this service only",
+        ),
+        Text(
+            "Браузер подтверждает это заголовком Sec-Fetch-Site или Origin. Программам проще передать refresh_token"
+            " в теле запроса или в заголовке Authorization.",
+            "Browsers show it by Sec-Fetch-Site or Origin. Programs had better send refresh_token in the body or in"
+            " the Authorization header field.",
+        ),
+    ),
     "processing-failed": ErrorText(
         Text("Сигнал не обработан", "Signal not processed"),
         Text("Модель не смогла обработать данные", "The model could not process the data"),
@@ -56,6 +80,32 @@ ERRORS: Final[dict[str, ErrorText]] = {
         Text("Метод не поддерживается", "Method not allowed"),
         Text("Этот адрес не принимает такой метод", "This address does not take that method"),
         Text("Допустимые методы названы в заголовке Allow.", "The Allow header field names the methods it takes."),
+    ),
+    "conflict": ErrorText(
+        Text("Конфликт", "Conflict"),
+        Text("Запрос противоречит тому, что уже есть", "What is there already stands in the way"),
+        Text("Посмотрите, что уже есть, и измените запрос.", "See what is there, and change the request."),
+    ),
+    "account-exists": ErrorText(
+        Text("Учётная запись уже есть", "The account exists"),
+        Text("Имя пользователя или e-mail уже заняты", "The user name or the e-mail address is taken"),
+        Text("Выберите другое имя или войдите.", "Choose another name, or log in."),
+    ),
+    "account-from-settings": ErrorText(
+        Text("Учётная запись из настроек", "An account of the settings"),
+        Text(
+            "Пароль и права этого администратора задают настройки сервиса",
+            "The password and the rights of this administrator are what the settings say",
+        ),
+        Text(
+            "Измените ADMIN_USERNAME или ADMIN_PASSWORD и перезапустите сервис.",
+            "Change ADMIN_USERNAME or ADMIN_PASSWORD and restart the service.",
+        ),
+    ),
+    "too-many-keys": ErrorText(
+        Text("Слишком много ключей", "Too many keys"),
+        Text("У учётной записи уже слишком много ключей API", "The account has too many API keys already"),
+        Text("Удалите ненужные: DELETE /api/v1/auth/keys/{{id}}.", "Delete some: DELETE /api/v1/auth/keys/{{id}}."),
     ),
     "body-too-large": ErrorText(
         Text("Слишком большой запрос", "Request too large"),
@@ -77,6 +127,14 @@ ERRORS: Final[dict[str, ErrorText]] = {
         Text("Слишком много запросов", "Too many requests"),
         Text("Превышен предел запросов для одного клиента", "One caller's limit of requests is exceeded"),
         Text("Повторите запрос через Retry-After секунд.", "Try again after Retry-After seconds."),
+    ),
+    "login-throttled": ErrorText(
+        Text("Вход приостановлен", "Login paused"),
+        Text("Слишком много неудачных попыток входа", "Too many wrong passwords"),
+        Text(
+            "Повторите вход через Retry-After секунд; верный пароль до тех пор тоже не принимается.",
+            "Try again after Retry-After seconds; until then the right password is not taken either.",
+        ),
     ),
     "caller-gone": ErrorText(
         Text("Клиент отключился", "The caller hung up"),

@@ -74,6 +74,34 @@ FIELDS: Final[dict[str, Text]] = {
     "value_too_short": Text("слишком короткое значение", "the value is too short"),
     "value_too_long": Text("слишком длинное значение", "the value is too long"),
     "invalid": Text("недопустимое значение", "the value is not allowed"),
+    "field_not_taken": Text("есть поле, которое здесь не принимается", "there is a field that is not taken here"),
+    # accounts
+    "username_invalid": Text(
+        "имя может состоять из букв (все латинские или все русские), цифр и знаков ._+- и начинается с буквы или цифры;"
+        " подойдёт и e-mail",
+        "a name has letters, all Latin or all Russian, digits and ._+-, and begins with a letter or a digit; an e-mail"
+        " address will do too",
+    ),
+    "username_is_other_email": Text(
+        "имя в виде e-mail должно совпадать с полем email",
+        "a name that is an e-mail address must be the one in the field email",
+    ),
+    "email_invalid": Text("это не адрес e-mail", "this is not an e-mail address"),
+    "text_not_plain": Text("в тексте есть недопустимые знаки", "the text has characters that are not allowed"),
+    "password_too_short": Text(
+        "в пароле должно быть не меньше {limit} знаков", "a password has at least {limit} characters"
+    ),
+    "password_too_long": Text(
+        "в пароле может быть не больше {limit} знаков", "a password has at most {limit} characters"
+    ),
+    "password_too_common": Text(
+        "этот пароль слишком распространён: его подберут сразу", "this password is too common: it is guessed first"
+    ),
+    "password_is_name": Text("пароль совпадает с именем или e-mail", "the password is the name or the e-mail address"),
+    "password_wrong": Text("текущий пароль указан неверно", "the current password is wrong"),
+    "scope_not_yours": Text(
+        "ключ с правами admin может создать только администратор", "only an administrator may make a key for admin"
+    ),
     # the signal
     "signal_not_array": Text("сигнал должен быть массивом", "the signal must be an array"),
     "signal_not_numeric": Text(

@@ -114,6 +114,12 @@ class TestReading:
             ("max_body_bytes", "0"),
             ("compute_queue_size", "0"),
             ("admin_username", ""),
+            ("admin_token", "t" * 23),
+            ("admin_token", "t" * 24 + " t"),
+            ("admin_token", "т" * 24),
+            ("registration", "nobody"),
+            ("password_rules", "none"),
+            ("refresh_token_idle_days", "0"),
         ],
     )
     def test_refuses_a_value_that_cannot_be(self, name: str, value: str) -> None:
@@ -125,13 +131,15 @@ class TestReading:
             make().port = 1  # type: ignore[misc]  # as it should be
 
     def test_shows_no_secret(self) -> None:
-        shown = repr(make(jwt_secret_key="canary-1", admin_password="canary-2", database_url="sqlite://canary-3"))
+        secrets = {"jwt_secret_key": "canary-1", "admin_password": "canary-2", "admin_token": "canary-3" * 4}
+        shown = repr(make(**secrets, database_url="sqlite://canary-4"))
         assert "canary" not in shown
 
 
 class TestProduction:
     def test_starts_with_its_own_secrets(self) -> None:
         assert make(**SAFE).weaknesses == ()
+        assert make(**SAFE, admin_token="t" * 32, password_rules="strict").weaknesses == ()
 
     @pytest.mark.parametrize(
         ("changes", "weakness"),
@@ -142,6 +150,11 @@ class TestProduction:
             ({"jwt_secret_key": ""}, "JWT_SECRET_KEY is shorter than 32 bytes"),
             ({"admin_password": "admin123"}, "ADMIN_PASSWORD is the documented default"),
             ({"admin_password": "1234567"}, "ADMIN_PASSWORD is shorter than 8 characters"),
+            ({"admin_password": "Baseball"}, "ADMIN_PASSWORD is one of the most common"),
+            ({"admin_token": "admin_secret_token_12345"}, "ADMIN_TOKEN is a documented example"),
+            ({"admin_token": "your-admin-token-here-change-in-production"}, "ADMIN_TOKEN is a documented example"),
+            ({"admin_token": "t" * 31}, "ADMIN_TOKEN is shorter than 32 characters"),
+            ({"password_rules": "basic"}, "PASSWORD_RULES are basic"),
             ({"cors_allow_origins": "*"}, "CORS_ALLOW_ORIGINS is a wildcard"),
             ({"forwarded_allow_ips": "*"}, "FORWARDED_ALLOW_IPS trusts everybody"),
         ],

@@ -11,7 +11,7 @@ from jose import jwk, jwt
 from jose.utils import base64url_encode
 
 from app.core.exceptions import NotAuthenticated, Overloaded, TokenExpired
-from app.core.security import PasswordHasher, TokenSigner, credential_version
+from app.core.security import PasswordHasher, TokenSigner, keyed_digest
 
 SECRET = "a-secret-of-more-than-thirty-two-bytes"
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -21,7 +21,7 @@ CLAIMS: dict[str, Any] = {
     "role": "admin",
     "exp": NOW_S + 1800,
     "iat": NOW_S,
-    "jti": "0123456789abcdef",
+    "jti": "12.0123456789abcdef",
     "typ": "access",
     "ver": 7,
 }
@@ -54,12 +54,13 @@ def without_claim(name: str) -> str:
 
 class TestIssuing:
     def test_makes_a_token_that_is_read_again(self, signer: TokenSigner) -> None:
-        claims = signer.read(signer.issue(subject="admin", role="admin", version=7))
+        claims = signer.read(signer.issue(subject="admin", role="admin", version=7, session_id=12))
         assert (claims.sub, claims.role, claims.ver, claims.typ) == ("admin", "admin", 7, "access")
         assert claims.exp - claims.iat == 1800
+        assert claims.session_id == 12
 
     def test_gives_every_token_its_own_id(self, signer: TokenSigner) -> None:
-        tokens = [signer.issue(subject="admin", role="admin", version=7) for _ in range(50)]
+        tokens = [signer.issue(subject="admin", role="admin", version=7, session_id=12) for _ in range(50)]
         assert len({signer.read(token).jti for token in tokens}) == 50
 
     def test_refuses_an_empty_key(self) -> None:
@@ -68,7 +69,7 @@ class TestIssuing:
 
     def test_takes_a_key_that_looks_like_json_as_it_is(self) -> None:
         signer = TokenSigner('["a", "b"]', timedelta(minutes=30), now=lambda: NOW)
-        token = signer.issue(subject="admin", role="admin", version=7)
+        token = signer.issue(subject="admin", role="admin", version=7, session_id=12)
         assert signer.read(token).sub == "admin"
         with pytest.raises(NotAuthenticated):
             signer.read(sign_raw({"alg": "HS256", "typ": "JWT"}, CLAIMS, key="a"))
@@ -105,6 +106,13 @@ class TestReading:
             {"role": ["admin"]},
             {"jti": 1},
             {"jti": ""},
+            {"jti": "0123456789abcdef"},
+            {"jti": "0.0123456789abcdef"},
+            {"jti": "-1.0123456789abcdef"},
+            {"jti": "1.short"},
+            {"jti": "9" * 19 + ".0123456789abcdef"},
+            {"jti": "\u0661.0123456789abcdef"},
+            {"jti": "1.0123456789abcdef\n"},
             {"typ": "refresh"},
             {"typ": None},
             {"ver": "7"},
@@ -208,7 +216,7 @@ class TestReading:
     def test_follows_the_clock(self) -> None:
         moments = iter([NOW, NOW + timedelta(minutes=29, seconds=59), NOW + timedelta(minutes=30)])
         signer = TokenSigner(SECRET, timedelta(minutes=30), now=lambda: next(moments))
-        token = signer.issue(subject="admin", role="admin", version=7)
+        token = signer.issue(subject="admin", role="admin", version=7, session_id=12)
         assert signer.read(token).sub == "admin"
         with pytest.raises(TokenExpired):
             signer.read(token)
@@ -233,6 +241,12 @@ class TestPasswords:
         hasher = PasswordHasher()
         assert not await hasher.verify(wrong, await hasher.hash("p" * 100))
 
+    async def test_that_nobody_has_take_as_long_and_never_match(self) -> None:
+        hasher = PasswordHasher()
+        assert not await hasher.verify("password", None)
+        assert not hasher.is_outdated(await hasher.hash("password"))
+        assert hasher.is_outdated("$argon2id$v=19$m=4096,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$Zm9vYmFyZm9vYmFyZm9vYg")
+
     async def test_are_hashed_two_at_a_time_and_the_rest_is_turned_away(self) -> None:
         hasher = PasswordHasher(hashes_at_once=2, waiting=4)
         outcomes = await asyncio.gather(*(hasher.hash("x") for _ in range(10)), return_exceptions=True)
@@ -240,11 +254,7 @@ class TestPasswords:
         assert (await hasher.hash("x")).startswith("$argon2id$")
 
 
-def test_the_version_changes_with_secret_name_and_password() -> None:
-    given = {"secret": "s", "username": "u", "password": "p"}
-    versions = {credential_version(**{**given, name: "other"}) for name in given} | {credential_version(**given)}
-    assert len(versions) == 4
-    assert credential_version(**given) == credential_version(**given)
-    assert credential_version(secret="s", username="u\0", password="p") != credential_version(
-        secret="s", username="u", password="\0p"
-    )
+def test_a_keyed_digest_differs_by_key_and_by_every_part() -> None:
+    digests = {keyed_digest(*parts) for parts in [("s", "a", "b"), ("t", "a", "b"), ("s", "ab"), ("s", "a", "c")]}
+    assert len(digests) == 4
+    assert keyed_digest("s", "a", "b") in digests

@@ -1,0 +1,70 @@
+"""API keys."""
+
+from datetime import timedelta
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Path, Query, status
+
+from app.api.deps import CallerDep, StateDep
+from app.api.errors import problem_responses
+from app.api.json_body import require_json
+from app.api.presenting_accounts import present_key, present_new_key
+from app.core.constants import Scope
+from app.core.exceptions import (
+    BodyTooLarge,
+    InvalidInput,
+    LoginRequired,
+    NotAuthenticated,
+    NotFound,
+    StorageUnavailable,
+    TooManyKeys,
+    UnsupportedContentType,
+)
+from app.models.accounts import ApiKeyRequest, ApiKeysAnswer, NewApiKeyAnswer
+
+router = APIRouter(prefix="/auth/keys", tags=["auth"])
+
+MAX_ID: Final = 2**63 - 1
+
+
+@router.post(
+    "",
+    dependencies=[Depends(require_json)],
+    status_code=status.HTTP_201_CREATED,
+    responses=problem_responses(
+        InvalidInput,
+        BodyTooLarge,
+        UnsupportedContentType,
+        NotAuthenticated,
+        LoginRequired,
+        TooManyKeys,
+        StorageUnavailable,
+    ),
+)
+async def create_key(state: StateDep, caller: CallerDep, body: ApiKeyRequest) -> NewApiKeyAnswer:
+    """Make a key for a program; it is shown this once."""
+    lifetime = None if body.expires_in_days is None else timedelta(days=body.expires_in_days)
+    scopes = [Scope(scope) for scope in body.scopes]
+    return present_new_key(await state.accounts.keys.create(caller, name=body.name, scopes=scopes, lifetime=lifetime))
+
+
+@router.get("", responses=problem_responses(InvalidInput, NotAuthenticated, LoginRequired, StorageUnavailable))
+async def list_keys(
+    state: StateDep,
+    caller: CallerDep,
+    limit: Annotated[int, Query(ge=1, le=1000, description="how many keys")] = 100,
+    offset: Annotated[int, Query(ge=0, le=MAX_ID, description="how many of the oldest to skip")] = 0,
+) -> ApiKeysAnswer:
+    """List one's own keys, oldest first."""
+    page = await state.accounts.keys.page(caller, limit=limit, offset=offset)
+    return ApiKeysAnswer(total=page.total, keys=[present_key(key) for key in page.keys])
+
+
+@router.delete(
+    "/{key_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problem_responses(InvalidInput, NotAuthenticated, LoginRequired, NotFound, StorageUnavailable),
+)
+async def delete_key(state: StateDep, caller: CallerDep, key_id: Annotated[int, Path(ge=1, le=MAX_ID)]) -> None:
+    """Take a key back: one's own, or as an administrator any."""
+    await state.accounts.keys.delete(key_id, caller)
