@@ -2,16 +2,33 @@
 
 `sleepecg.detect_heartbeats` finds the filter's initial state anew in every call and checks what needs no check here,
 which together cost more than finding the beats. Its two inner functions are called instead, as of the version that
-`pyproject.toml` pins; a test holds the result against the public function.
+`pyproject.toml` pins; a test holds the result against the public function. They are compiled, and loaded without the
+package around them, which brings an HTTP client and an optimiser into every process, 7 MB that nothing here uses.
 """
 
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import scipy.signal
-from sleepecg._heartbeat_detection import _squared_moving_integration, _thresholding
 
+
+def _load_compiled_part() -> ModuleType:
+    package = find_spec("sleepecg")  # finds it without running it
+    part = package and PathFinder.find_spec("_heartbeat_detection", package.submodule_search_locations)
+    if part is None or part.loader is None:
+        raise ModuleNotFoundError("sleepecg")
+    module = module_from_spec(part)
+    part.loader.exec_module(module)
+    return module
+
+
+_COMPILED: Final = _load_compiled_part()
+_integrate_squares = _COMPILED._squared_moving_integration  # noqa: SLF001 - see above
+_find_beats = _COMPILED._thresholding  # noqa: SLF001 - see above
 RATE_HZ: Final = 250
 _NUMERATOR, _DENOMINATOR = scipy.signal.butter(2, (5, 30), btype="bandpass", fs=RATE_HZ)
 _STEADY: Final = scipy.signal.lfilter_zi(_NUMERATOR, _DENOMINATOR)  # state after an endless input of one
@@ -33,8 +50,8 @@ def rough_beats(activity: Signal) -> npt.NDArray[np.int64]:
     if not changed.any() or len(lively) <= _INTEGRATED:
         return np.zeros(0, np.int64)
     filtered = _band_pass(lively)
-    integrated = _squared_moving_integration(np.correlate(filtered, _SLOPE, mode="same"), _INTEGRATED)
-    beats: npt.NDArray[np.int64] = np.flatnonzero(_thresholding(filtered, integrated, RATE_HZ)) + start
+    integrated = _integrate_squares(np.correlate(filtered, _SLOPE, mode="same"), _INTEGRATED)
+    beats: npt.NDArray[np.int64] = np.flatnonzero(_find_beats(filtered, integrated, RATE_HZ)) + start
     return beats
 
 
