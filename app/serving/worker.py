@@ -15,6 +15,7 @@ from app.api.state import AppState
 from app.application import create_app, migrate
 from app.core.board import BEAT_S
 from app.core.config import Settings
+from app.core.exceptions import Overloaded, StorageUnavailable
 from app.core.logging import configure_logging
 from app.core.starting import StartRefused
 from app.ml.artifact import load_files
@@ -109,16 +110,19 @@ class Worker:
         raise ArtifactMissingError(f"there is no {path.name}")
 
     async def _on_loaded(self, state: AppState) -> None:
-        """Report, and wait for the word to serve."""
-        tune_for_serving()
+        """Report, wait for the word to serve, and do what needs a migrated database."""
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._listen, args=(state, loop), name="supervisor", daemon=True).start()
         self._say(Loaded(state.models.version))
         while not (self._may_serve.is_set() or self._server.should_exit):  # a signal sets no event
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._may_serve.wait(), SIGNAL_CHECK_S)
-        if not self._server.should_exit:
-            self._beat()
+        if self._server.should_exit:
+            return
+        with suppress(StorageUnavailable, Overloaded):  # it is tried again by whoever needs it
+            await state.accounts.administrator.settle()
+        tune_for_serving()
+        self._beat()
 
     def _beat(self) -> None:
         self._post.siblings.board.beat(self._post.slot)

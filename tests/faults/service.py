@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -80,9 +81,22 @@ class Service:
                 total += process.memory_info().rss
         return total
 
+    def wait_until_ready(self) -> None:
+        """Wait for the last of the processes."""
+        deadline_s = time.monotonic() + START_DEADLINE_S
+        while time.monotonic() < deadline_s:
+            connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+            with closing(connection), contextlib.suppress(OSError):
+                connection.request("GET", "/health/ready")
+                if connection.getresponse().status == HTTPStatus.OK:
+                    return
+            time.sleep(0.05)
+        pytest.fail(f"the service was not ready:\n{self.log.read_text()}")
+
     @contextmanager
     def weighed(self) -> Iterator["Scales"]:
-        """Watch the memory for as long as the context lasts."""
+        """Watch the memory for as long as the context lasts, once every process has loaded."""
+        self.wait_until_ready()
         scales = Scales(self.members())
         watcher = threading.Thread(target=scales.watch)
         watcher.start()
