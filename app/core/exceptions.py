@@ -5,6 +5,7 @@
     ├── NotAuthenticated          401  no token, or one that is not ours
     ├── TokenExpired              401
     ├── WrongCredentials          401  login refused
+    ├── InsufficientCredits       402  the balance does not cover the price
     ├── AdminRequired             403
     ├── LoginRequired             403  an API key where only somebody who logged in may act
     ├── ForeignPage               403  a cookie that another site's page sent
@@ -14,7 +15,9 @@
     ├── Conflict                  409
     │   ├── AccountExists              the name or the e-mail address is taken
     │   ├── AccountFromSettings        what the settings say of the administrator, only they can change
-    │   └── TooManyKeys
+    │   ├── TooManyKeys
+    │   ├── BalanceLimit               no balance may become that large
+    │   └── AlreadyBooked              what is charged for was charged for
     ├── BodyTooLarge              413
     ├── UnsupportedContentType    415
     ├── TooManyRequests           429  the caller's own limit, with Retry-After
@@ -124,6 +127,13 @@ class WrongCredentials(ServiceError):
         super().__init__(headers={"WWW-Authenticate": "Bearer"})
 
 
+class InsufficientCredits(ServiceError):
+    """The balance does not cover the price; nothing was taken."""
+
+    status = 402
+    code = "insufficient-credits"
+
+
 class AdminRequired(ServiceError):
     """A valid token without the role."""
 
@@ -189,6 +199,18 @@ class TooManyKeys(Conflict):
     """An account has as many API keys as it may have."""
 
     code = "too-many-keys"
+
+
+class BalanceLimit(Conflict):
+    """The deposit would make the balance larger than any may be."""
+
+    code = "balance-limit"
+
+
+class AlreadyBooked(Conflict):
+    """There is a transaction of this kind about the same thing."""
+
+    code = "already-booked"
 
 
 class BodyTooLarge(ServiceError):

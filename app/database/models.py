@@ -21,6 +21,8 @@ from sqlalchemy import (
     SmallInteger,
     String,
     TypeDecorator,
+    UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
@@ -167,6 +169,8 @@ class User(Base):
         # Whoever logs in with an e-mail address is found by the address; so no name may be somebody else's address.
         CheckConstraint("username_key NOT LIKE '%@%' OR username_key = email_key", name="username_is_own_email"),
         CheckConstraint("(email IS NULL) = (email_key IS NULL)", name="email"),
+        # The upper end is where other programs' JSON stops to be exact; SQLite would go on in floating point.
+        CheckConstraint("balance BETWEEN 0 AND 9007199254740991", name="balance"),
         {"sqlite_autoincrement": True},
     )
 
@@ -185,6 +189,8 @@ class User(Base):
     token_version: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: whole credits; what the account's transactions add up to, kept here to be compared and changed in one statement
+    balance: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class LoginSession(Base):
@@ -253,3 +259,37 @@ class LoginFailures(Base):
     #: the right password came from there once, so it is a place that its owner uses
     is_known: Mapped[bool]
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Transaction(Base):
+    """One change of a balance: the truth that balances are sums of.
+
+    Rows are never changed or deleted: triggers refuse it, made by the migration. One thing only may be done to a row,
+    to empty its note, which is the one place where somebody could be named. Whoever is to be forgotten keeps the row in
+    `users`, emptied of names, and by its number the sums stay right; so there is no cascade either.
+    """
+
+    __tablename__ = "transactions"
+    __table_args__ = (
+        CheckConstraint("type IN ('deposit', 'withdraw', 'refund')", name="type"),
+        CheckConstraint("amount BETWEEN 1 AND 9007199254740991", name="amount"),
+        CheckConstraint("balance_after BETWEEN 0 AND 9007199254740991", name="balance_after"),
+        CheckConstraint("type = 'deposit' OR reference IS NOT NULL", name="reference"),
+        # One charge and one refund for a thing, whoever tries how often.
+        UniqueConstraint("type", "reference"),
+        Index("ix_transactions_user_id_id", "user_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigIntegerKey, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    type: Mapped[str] = mapped_column(String(16))
+    #: how many credits, whichever way they went
+    amount: Mapped[int] = mapped_column(BigInteger)
+    balance_after: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: who did it; null where nobody was logged in, as in scripts
+    created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    #: what it is about: a charge and its refund name the same thing
+    reference: Mapped[str | None] = mapped_column(String(128))
+    note: Mapped[str | None] = mapped_column(String(256))

@@ -1,7 +1,7 @@
 """What must hold after any fault, in one command: `python -m tests.faults.invariants --help`.
 
 The exit code is 0 when everything holds; otherwise it is 1, and each violation is a line. The numbers are those of the
-catalogue of faults; its I2 and I4 are about money and jobs, which this service does not have.
+catalogue of faults; its I4 is about jobs, which this service does not have.
 """
 
 import argparse
@@ -31,6 +31,8 @@ READY_WITHIN_S = 30
 UNAVAILABLE = 503
 _ROWS = "SELECT request_id, predicted_class_name FROM request_history WHERE success ORDER BY id"
 _REVISION = "SELECT version_num FROM alembic_version"
+_BALANCES = "SELECT id, balance FROM users ORDER BY id"
+_LEDGER = "SELECT id, user_id, type, amount, balance_after FROM transactions ORDER BY id"
 _BROKEN_INDEXES = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
 _HAS_AMCHECK = "SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'"
 _CHECK_INDEXES = """
@@ -58,6 +60,10 @@ class Found:
     rows: Sequence[tuple[str, str]]
     revision: str | None
     damages: Sequence[str] = field(default=())
+    #: number and balance of each account
+    balances: Sequence[tuple[int, int]] = field(default=())
+    #: number, account, type, amount and balance afterwards of each transaction, in their order
+    ledger: Sequence[tuple[int, int, str, int, int]] = field(default=())
 
 
 def violations(evidence: Evidence) -> list[str]:
@@ -68,6 +74,7 @@ def violations(evidence: Evidence) -> list[str]:
     return [
         *lost_or_changed(acks, found.rows),
         *repeated(acks),
+        *unbalanced(found.balances, found.ledger),
         *(f"I5: the database is damaged: {damage}" for damage in found.damages),
         *_wrong_revision(found.revision),
         *(_unhealthy(evidence.url) if evidence.url else ()),
@@ -86,6 +93,18 @@ def lost_or_changed(acks: Sequence[Ack], rows: Sequence[tuple[str, str]]) -> Ite
             yield f"I1: {ack.request_id} was acknowledged and is lost"
         elif kept != ack.classes:
             yield f"I1: {ack.request_id} was acknowledged with {ack.classes} and is stored with {kept}"
+
+
+def unbalanced(balances: Sequence[tuple[int, int]], ledger: Sequence[tuple[int, int, str, int, int]]) -> Iterator[str]:
+    """I2: every balance is what its transactions add up to, each of them says so itself, and none is below zero."""
+    sums: defaultdict[int, int] = defaultdict(int)
+    for number, user_id, kind, amount, balance_after in ledger:
+        sums[user_id] += -amount if kind == "withdraw" else amount
+        if sums[user_id] != balance_after:
+            yield f"I2: transaction {number} says {balance_after} and leaves {sums[user_id]}"
+    for user_id, balance in balances:
+        if balance != sums[user_id] or balance < 0:
+            yield f"I2: account {user_id} has {balance}, its transactions make {sums[user_id]}"
 
 
 def repeated(acks: Sequence[Ack]) -> Iterator[str]:
@@ -129,12 +148,15 @@ def _look_into_sqlite(file: Path) -> Found:
 
 def _read_sqlite(file: Path) -> Found:
     with closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=10)) as connection:
+        connection.execute("BEGIN")  # one moment for all that is read
         health = [text for (text,) in connection.execute("PRAGMA integrity_check")]
         orphans = [str(row) for row in connection.execute("PRAGMA foreign_key_check")]
         return Found(
             rows=connection.execute(_ROWS).fetchall(),
             revision=connection.execute(_REVISION).fetchone()[0],
             damages=[*(text for text in health if text != "ok"), *orphans],
+            balances=connection.execute(_BALANCES).fetchall(),
+            ledger=connection.execute(_LEDGER).fetchall(),
         )
 
 
@@ -145,13 +167,20 @@ async def _look_into_postgres(address: URL) -> Found:
         damages = [f"{name} is not valid" for (name,) in await connection.fetch(_BROKEN_INDEXES)]
         if await connection.fetchval(_HAS_AMCHECK):
             damages += await _corrupt_indexes(connection)
-        return Found(
-            rows=[(row[0], row[1]) for row in await connection.fetch(_ROWS)],
-            revision=await connection.fetchval(_REVISION),
-            damages=damages,
-        )
+        async with connection.transaction(isolation="repeatable_read"):
+            return await _read_postgres(connection, damages)
     finally:
         await connection.close()
+
+
+async def _read_postgres(connection: asyncpg.Connection, damages: Sequence[str]) -> Found:
+    return Found(
+        rows=[(row[0], row[1]) for row in await connection.fetch(_ROWS)],
+        revision=await connection.fetchval(_REVISION),
+        damages=damages,
+        balances=[(row[0], row[1]) for row in await connection.fetch(_BALANCES)],
+        ledger=[(row[0], row[1], row[2], row[3], row[4]) for row in await connection.fetch(_LEDGER)],
+    )
 
 
 async def _corrupt_indexes(connection: asyncpg.Connection) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.acks import Ack, AckLog
-from tests.faults.invariants import lost_or_changed, main, repeated, unexpected_errors
+from tests.faults.invariants import lost_or_changed, main, repeated, unbalanced, unexpected_errors
 
 INSERT = (
     "INSERT INTO request_history (request_id, predicted_class_name, created_at, processing_time_ms, success, "
@@ -31,6 +31,28 @@ def test_what_was_never_acknowledged_may_be_there_or_not() -> None:
 
 def test_an_id_that_was_given_twice_is_noticed() -> None:
     assert list(repeated([Ack("a", ("N",)), Ack("a", ("N",))])) == ["I3: a was acknowledged 2 times"]
+
+
+LEDGER = [(1, 7, "deposit", 25, 25), (2, 8, "deposit", 5, 5), (3, 7, "withdraw", 10, 15), (4, 7, "refund", 10, 25)]
+
+
+def test_balances_that_are_the_sums_of_their_transactions_are_right() -> None:
+    assert list(unbalanced([(7, 25), (8, 5), (9, 0)], LEDGER)) == []
+
+
+@pytest.mark.parametrize(
+    ("balances", "ledger", "complaint"),
+    [
+        ([(7, 24), (8, 5)], LEDGER, "I2: account 7 has 24, its transactions make 25"),
+        ([(7, 25), (8, 5), (9, 1)], LEDGER, "I2: account 9 has 1, its transactions make 0"),
+        ([(7, 15), (8, 5)], [*LEDGER[:3], (4, 7, "refund", 10, 15)], "I2: transaction 4 says 15 and leaves 25"),
+        ([(7, -1)], [(1, 7, "withdraw", 1, -1)], "I2: account 7 has -1, its transactions make -1"),
+    ],
+)
+def test_balances_that_are_not_are_noticed(
+    balances: list[tuple[int, int]], ledger: list[tuple[int, int, str, int, int]], complaint: str
+) -> None:
+    assert complaint in list(unbalanced(balances, ledger))
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,14 @@ ERRORS: Final[dict[str, ErrorText]] = {
         Text("Неверное имя пользователя или пароль", "Wrong user name or password"),
         Text("Проверьте имя и пароль.", "Check the name and the password."),
     ),
+    "insufficient-credits": ErrorText(
+        Text("Недостаточно кредитов", "Not enough credits"),
+        Text("Недостаточно кредитов на балансе", "The balance does not cover the price"),
+        Text(
+            "Ничего не списано. Пополните баланс через POST /api/v1/transactions/deposit и повторите запрос.",
+            "Nothing was taken. Top up with POST /api/v1/transactions/deposit and send the request again.",
+        ),
+    ),
     "admin-required": ErrorText(
         Text("Недостаточно прав", "Not allowed"),
         Text("Требуются права администратора", "Administrator rights are required"),
@@ -106,6 +114,16 @@ ERRORS: Final[dict[str, ErrorText]] = {
         Text("Слишком много ключей", "Too many keys"),
         Text("У учётной записи уже слишком много ключей API", "The account has too many API keys already"),
         Text("Удалите ненужные: DELETE /api/v1/auth/keys/{{id}}.", "Delete some: DELETE /api/v1/auth/keys/{{id}}."),
+    ),
+    "balance-limit": ErrorText(
+        Text("Предел баланса", "Limit of the balance"),
+        Text("Баланс не может стать таким большим", "No balance may become that large"),
+        Text("Ничего не зачислено. Пополните баланс на меньшую сумму.", "Nothing was added. Deposit less."),
+    ),
+    "already-booked": ErrorText(
+        Text("Уже проведено", "Already booked"),
+        Text("Такая операция по этому предмету уже проведена", "There is such a transaction about this already"),
+        Text("Посмотрите операции: GET /api/v1/transactions.", "See the transactions: GET /api/v1/transactions."),
     ),
     "body-too-large": ErrorText(
         Text("Слишком большой запрос", "Request too large"),

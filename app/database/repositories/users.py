@@ -40,6 +40,7 @@ class UserRecord(NewUser):
     id: int
     created_at: datetime
     updated_at: datetime
+    balance: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
