@@ -81,6 +81,10 @@ class Settings(BaseSettings):
     refresh_token_max_days: int = Field(
         default=30, ge=1, le=3650, description="days after which one must log in again, however often one refreshed"
     )
+    self_deposit: bool | None = Field(
+        default=None,
+        description="whether users may give themselves credits; unset: yes in development, no in production",
+    )
     history_access: Literal["public", "admin"] | None = Field(
         default=None, description="who may read the history; unset: `public` in development, `admin` in production"
     )
@@ -191,6 +195,11 @@ class Settings(BaseSettings):
     def n_workers(self) -> int:
         """How many processes serve."""
         return self.workers or available_cores()
+
+    @property
+    def deposits_to_oneself(self) -> bool:
+        """Whether users may give themselves credits."""
+        return self.environment != "production" if self.self_deposit is None else self.self_deposit
 
     @property
     def history_is_public(self) -> bool:

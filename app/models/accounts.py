@@ -68,6 +68,7 @@ class AccountAnswer(BaseModel):
     full_name: str | None
     role: _Role
     is_active: bool
+    balance: int = Field(description="whole credits")
     created_at: Moment = Field(description="UTC")
 
 

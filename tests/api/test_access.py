@@ -81,6 +81,12 @@ ACCESS: dict[Route, Statuses | Things] = {
     ("PUT", "/api/v1/users/{user_id}"): Things(
         owners=(401, 200, 404, 404, 200), own=(401, 200, 200, 200, 200), missing=(401, 404, 404, 404, 404)
     ),
+    ("POST", "/api/v1/transactions/deposit"): Things(
+        owners=(401, 201, 404, 404, 201), own=(401, 201, 201, 201, 201), missing=(401, 404, 404, 404, 404)
+    ),
+    ("GET", "/api/v1/transactions"): Things(
+        owners=(401, 200, 404, 404, 200), own=(401, 200, 200, 200, 200), missing=(401, 404, 404, 404, 404)
+    ),
     ("GET", "/v2"): (200, 200, 200, 200, 200),
     ("GET", "/v2/health/live"): (200, 200, 200, 200, 200),
     ("GET", "/v2/health/ready"): (200, 200, 200, 200, 200),
@@ -93,6 +99,9 @@ ACCESS: dict[Route, Statuses | Things] = {
 }
 CLOSED_HISTORY: Statuses = (401, 403, 403, 403, 200)
 CLOSED_REGISTRATION: Statuses = (401, 403, 403, 403, 201)
+CLOSED_DEPOSITS = Things(
+    owners=(401, 403, 403, 403, 201), own=(401, 403, 403, 403, 201), missing=(401, 403, 403, 403, 404)
+)
 
 BODIES: dict[Route, Any] = {
     ("POST", "/api/v1/auth/password"): {"current_password": "admin123", "new_password": "another password"},
@@ -101,8 +110,14 @@ BODIES: dict[Route, Any] = {
     ("POST", "/api/v1/register"): {"username": "newcomer", "password": "a good password", "role": "doctor"},
     ("PUT", "/api/v1/users/me"): {"full_name": "Somebody Else"},
     ("PUT", "/api/v1/users/{user_id}"): {"full_name": "Somebody Else"},
+    ("POST", "/api/v1/transactions/deposit"): {"amount": 10, "type": "deposit"},
 }
 """Valid requests, where an empty one would be refused before anybody looks who sent it."""
+
+
+IN_BODY = {("POST", "/api/v1/transactions/deposit"): "user_id"}
+IN_QUERY = {("GET", "/api/v1/transactions"): "user_id"}
+"""Where a thing is not named by the address itself."""
 
 
 async def make_key(cast: Cast, person: Person) -> int:
@@ -143,7 +158,11 @@ def test_has_a_row_for_every_route() -> None:
 
 
 def test_knows_the_thing_of_every_address_that_names_one() -> None:
-    named = {route: [name for name in THINGS if f"{{{name}}}" in route[1]] for route in ACCESS}
+    elsewhere = {**IN_BODY, **IN_QUERY}
+    named = {
+        route: [name for name in THINGS if f"{{{name}}}" in route[1] or elsewhere.get(route) == name]
+        for route in ACCESS
+    }
     assert {name for names in named.values() for name in names} == set(THINGS)
     assert all(isinstance(ACCESS[route], Things) == bool(names) for route, names in named.items())
 
@@ -153,10 +172,19 @@ async def headers_of(cast: Cast, caller: str) -> Headers:
     return (await cast.person(caller, role)).headers if role else {}
 
 
-async def ask(client: httpx.AsyncClient, route: Route, headers: Headers, things: dict[str, int]) -> int:
+async def send(client: httpx.AsyncClient, route: Route, headers: Headers, things: dict[str, int]) -> httpx.Response:
     method, path = route
     url = "http://testserver" + path.format(code="overloaded", name="ecg", version="rate-1", **things)
-    return (await client.request(method, url, headers=headers, json=BODIES.get(route))).status_code
+    body, query = BODIES.get(route), None
+    if name := IN_BODY.get(route):
+        body = {**(body or {}), name: things[name]}
+    if name := IN_QUERY.get(route):
+        query = {name: things[name]}
+    return await client.request(method, url, headers=headers, json=body, params=query)
+
+
+async def ask(client: httpx.AsyncClient, route: Route, headers: Headers, things: dict[str, int]) -> int:
+    return (await send(client, route, headers, things)).status_code
 
 
 async def check(client: httpx.AsyncClient, cast: Cast, route: Route, row: Statuses) -> None:
@@ -172,10 +200,7 @@ async def test_lets_in_whom_the_table_says(client: httpx.AsyncClient, cast: Cast
     await check(client, cast, route, row)
 
 
-@pytest.mark.parametrize(("route", "whose", "row"), with_things())
-async def test_shows_to_whom_the_table_says(
-    client: httpx.AsyncClient, cast: Cast, route: Route, whose: Whose, row: Statuses
-) -> None:
+async def check_things(client: httpx.AsyncClient, cast: Cast, route: Route, whose: Whose, row: Statuses) -> None:
     statuses = []
     for caller, role in CALLERS.items():
         is_own = whose == "own" and role is not None
@@ -185,6 +210,13 @@ async def test_shows_to_whom_the_table_says(
     assert tuple(statuses) == row
 
 
+@pytest.mark.parametrize(("route", "whose", "row"), with_things())
+async def test_shows_to_whom_the_table_says(
+    client: httpx.AsyncClient, cast: Cast, route: Route, whose: Whose, row: Statuses
+) -> None:
+    await check_things(client, cast, route, whose, row)
+
+
 @pytest.mark.parametrize("route", [route for route, row in ACCESS.items() if isinstance(row, Things)])
 async def test_answers_what_is_somebody_elses_as_what_does_not_exist(
     client: httpx.AsyncClient, cast: Cast, route: Route
@@ -192,8 +224,7 @@ async def test_answers_what_is_somebody_elses_as_what_does_not_exist(
     stranger, owner = await cast.person("stranger"), await cast.person("owner")
     answers = []
     for number in (await THINGS["user_id"](cast, owner), MISSING):
-        url = "http://testserver" + route[1].format(**dict.fromkeys(THINGS, number))
-        response = await client.request(route[0], url, headers=stranger.headers, json=BODIES.get(route))
+        response = await send(client, route, stranger.headers, dict.fromkeys(THINGS, number))
         answers.append({**response.json(), "instance": None})
     assert answers[0] == answers[1]
     assert answers[0]["status"] == 404
@@ -207,3 +238,9 @@ async def test_closes_the_history_where_it_is_told_to(start: StartClient, cast: 
 async def test_closes_registration_where_it_is_told_to(start: StartClient, cast: Cast) -> None:
     client = await start(registration="admin")
     await check(client, cast, ("POST", "/api/v1/auth/register"), CLOSED_REGISTRATION)
+
+
+@pytest.mark.parametrize("whose", ["owner's", "own", "missing"])
+async def test_closes_deposits_where_it_is_told_to(start: StartClient, cast: Cast, whose: Whose) -> None:
+    client = await start(self_deposit=False)
+    await check_things(client, cast, ("POST", "/api/v1/transactions/deposit"), whose, CLOSED_DEPOSITS.of(whose))

@@ -29,6 +29,7 @@ class TestReading:
             "full_name": None,
             "role": "patient",
             "is_active": True,
+            "balance": 0,
         }
         assert datetime.fromisoformat(created_at).replace(tzinfo=UTC) <= datetime.now(UTC)
         assert (await client.get(f"/users/{olga.id}", headers=olga.headers)).json() == {**own, "created_at": created_at}

@@ -64,6 +64,7 @@ class TestDefaults:
     def test_of_development_are_open_and_of_production_closed(self) -> None:
         development, production = make(), make(**SAFE)
         assert (development.history_is_public, production.history_is_public) == (True, False)
+        assert (development.deposits_to_oneself, production.deposits_to_oneself) == (True, False)
         assert (development.logs_json, production.logs_json) == (False, True)
 
     def test_migrate_sqlite_and_leave_other_databases_alone(self) -> None:
