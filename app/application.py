@@ -38,6 +38,7 @@ from app.core.version import VERSION
 from app.database.connection import Database
 from app.database.migrate import MigrationFailed, upgrade
 from app.database.repositories.history import HistoryRepository
+from app.database.repositories.idempotency import IdempotencyRepository
 from app.database.repositories.ledger import LedgerRepository
 from app.database.repositories.users import UserRepository
 from app.ml import artifact
@@ -48,6 +49,7 @@ from app.ml.registry import ModelRegistry
 from app.services.account_services import AccountServices, build_account_services
 from app.services.credits import CreditService
 from app.services.history import HistoryService
+from app.services.idempotency import IdempotencyService
 from app.services.prediction import PredictionService
 
 log = structlog.get_logger(__name__)
@@ -112,11 +114,18 @@ def _middleware(settings: Settings, limits: CallerLimits) -> list[Middleware]:
             "Authorization",
             "Content-Type",
             "Content-Encoding",
+            "Idempotency-Key",
             "Inference-Header-Content-Length",
             "X-Request-ID",
             "X-Request-Timeout-Ms",
         ],
-        expose_headers=["X-Request-ID", "Server-Timing", "Retry-After", "Inference-Header-Content-Length"],
+        expose_headers=[
+            "X-Request-ID",
+            "Server-Timing",
+            "Retry-After",
+            "Idempotent-Replayed",
+            "Inference-Header-Content-Length",
+        ],
     )
     bodies = Middleware(LimitBodies, max_bytes=MAX_FORM_BYTES, exempt=RAW_BODY_PATHS, exempt_below=f"{OIP_PREFIX}/")
     cors_if_any = [cors] if settings.cors_allow_origins else []
@@ -152,6 +161,7 @@ async def _lifespan(
             bodies=BodyBudget(settings.max_buffered_bytes),
             accounts=accounts,
             credits=_build_credits(settings, database),
+            idempotency=IdempotencyService(IdempotencyRepository(database), settings.jwt_secret_key.get_secret_value()),
             history=history,
             prediction=PredictionService(models=models, engine=engine, history=history),
         )
@@ -164,7 +174,6 @@ def _build_credits(settings: Settings, database: Database) -> CreditService:
     return CreditService(
         ledger=LedgerRepository(database),
         users=UserRepository(database),
-        writes=database.writes,
         self_deposit=settings.deposits_to_oneself,
     )
 

@@ -15,6 +15,11 @@ def present_new_key(fresh: FreshKey) -> NewApiKeyAnswer:
     return NewApiKeyAnswer.model_validate({**_fields(fresh.record), "key": fresh.key})
 
 
+def present_known_key(fresh: FreshKey) -> NewApiKeyAnswer:
+    """Show a key as it is remembered: without what it opens."""
+    return NewApiKeyAnswer.model_validate({**_fields(fresh.record), "key": None})
+
+
 def _fields(record: ApiKeyRecord) -> dict[str, object]:
     return {
         "id": record.id,

@@ -14,6 +14,7 @@ from app.ml.registry import ModelRegistry
 from app.services.account_services import AccountServices
 from app.services.credits import CreditService
 from app.services.history import HistoryService
+from app.services.idempotency import IdempotencyService
 from app.services.prediction import PredictionService
 
 
@@ -31,6 +32,7 @@ class AppState:
     board: WorkerBoard | None
     accounts: AccountServices
     credits: CreditService
+    idempotency: IdempotencyService
     history: HistoryService
     prediction: PredictionService
     #: set when the process was told to stop: requests under way are finished, new ones should go elsewhere

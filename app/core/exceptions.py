@@ -17,7 +17,8 @@
     │   ├── AccountFromSettings        what the settings say of the administrator, only they can change
     │   ├── TooManyKeys
     │   ├── BalanceLimit               no balance may become that large
-    │   └── AlreadyBooked              what is charged for was charged for
+    │   ├── AlreadyBooked              what is charged for was charged for
+    │   └── IdempotencyKeyReused       the key stands for another request
     ├── BodyTooLarge              413
     ├── UnsupportedContentType    415
     ├── TooManyRequests           429  the caller's own limit, with Retry-After
@@ -211,6 +212,12 @@ class AlreadyBooked(Conflict):
     """There is a transaction of this kind about the same thing."""
 
     code = "already-booked"
+
+
+class IdempotencyKeyReused(Conflict):
+    """The caller gave the same key to another request."""
+
+    code = "idempotency-key-reused"
 
 
 class BodyTooLarge(ServiceError):

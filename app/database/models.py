@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     String,
+    Text,
     TypeDecorator,
     UniqueConstraint,
     text,
@@ -293,3 +294,27 @@ class Transaction(Base):
     #: what it is about: a charge and its refund name the same thing
     reference: Mapped[str | None] = mapped_column(String(128))
     note: Mapped[str | None] = mapped_column(String(256))
+
+
+class IdempotencyKey(Base):
+    """A request that was answered, by the key its caller gave it; what came of it is in the same transaction."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (
+        CheckConstraint("status BETWEEN 200 AND 499", name="status"),
+        UniqueConstraint("user_id", "route", "key"),
+        Index("ix_idempotency_keys_expires_at", "expires_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigIntegerKey, primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    route: Mapped[str] = mapped_column(String(128))
+    key: Mapped[str] = mapped_column(String(255))
+    #: keyed: what a request says may be a patient's
+    request_digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: the answer; null only within the transaction that claims the key, and for nobody else to see
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    headers: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[str | None] = mapped_column(Text)

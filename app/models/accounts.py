@@ -128,7 +128,7 @@ class ApiKeyAnswer(BaseModel):
 class NewApiKeyAnswer(ApiKeyAnswer):
     """A key at the only moment at which it can be read."""
 
-    key: str
+    key: str | None = Field(description="null where the request was sent again: it is shown once and not kept")
 
 
 class ApiKeysAnswer(BaseModel):

@@ -8,6 +8,7 @@ from app.core.constants import Scope
 from app.core.exceptions import FieldError, InvalidInput, NotFound
 from app.core.names import is_plain_text
 from app.core.opaque import API_KEY_PREFIX, SHOWN_CHARACTERS, digest, new_secret
+from app.database.connection import Unit, WriteSession
 from app.database.repositories.api_keys import ApiKeyPage, ApiKeyRecord, ApiKeyRepository
 from app.services.callers import Caller
 
@@ -35,10 +36,12 @@ class ApiKeyService:
         self._keys = keys
         self._now = now
 
-    async def create(
+    def create(
         self, caller: Caller, *, name: str, scopes: Collection[Scope], lifetime: timedelta | None
-    ) -> FreshKey:
-        """Make a key for the caller.
+    ) -> Unit[FreshKey]:
+        """Decide whether the caller may have such a key; return the work that makes it.
+
+        The work raises TooManyKeys where there are too many already.
 
         Raises
         ------
@@ -46,8 +49,6 @@ class ApiKeyService:
             A key asks for it.
         InvalidInput
             The name will not do, or the scope is administrators'.
-        TooManyKeys
-            There are too many already.
         """
         caller.require_login()
         faults = []
@@ -58,7 +59,7 @@ class ApiKeyService:
         if faults:
             raise InvalidInput(errors=faults)
         key, now = new_secret(API_KEY_PREFIX), self._now()
-        record = await self._keys.add(
+        store = self._keys.adding(
             caller.user.id,
             name=name,
             prefix=key[:SHOWN_CHARACTERS],
@@ -67,7 +68,11 @@ class ApiKeyService:
             created_at=now,
             expires_at=None if lifetime is None else now + lifetime,
         )
-        return FreshKey(record=record, key=key)
+
+        async def unit(session: WriteSession) -> FreshKey:
+            return FreshKey(record=await store(session), key=key)
+
+        return unit
 
     async def page(self, caller: Caller, *, limit: int, offset: int) -> ApiKeyPage:
         """Return the caller's keys, oldest first.

@@ -1,7 +1,7 @@
 """Giving credits, and telling where they went."""
 
 from app.core.exceptions import AdminRequired, NotFound
-from app.database.connection import WriteQueue, WriteSession
+from app.database.connection import Unit, WriteSession
 from app.database.repositories.ledger import Booking, LedgerRepository, TransactionPage, TransactionRecord
 from app.database.repositories.users import UserRepository
 from app.services.callers import Caller
@@ -14,22 +14,19 @@ class CreditService:
     ----------
     ledger, users
         Where credits and accounts are.
-    writes
-        The way to write.
     self_deposit
         Whether accounts may give credits to themselves.
     """
 
-    def __init__(
-        self, *, ledger: LedgerRepository, users: UserRepository, writes: WriteQueue, self_deposit: bool
-    ) -> None:
+    def __init__(self, *, ledger: LedgerRepository, users: UserRepository, self_deposit: bool) -> None:
         self._ledger = ledger
         self._users = users
-        self._writes = writes
         self._self_deposit = self_deposit
 
-    async def deposit(self, user_id: int, amount: int, caller: Caller) -> TransactionRecord:
-        """Give credits to an account.
+    def deposit(self, user_id: int, amount: int, caller: Caller) -> Unit[TransactionRecord]:
+        """Decide whether credits may be given to an account; return the work that does it.
+
+        The work raises NotFound and BalanceLimit as `LedgerRepository.deposit` does.
 
         Raises
         ------
@@ -38,9 +35,7 @@ class CreditService:
         LoginRequired
             A limited key asks for it.
         NotFound
-            There is no such account, or it is somebody else's.
-        BalanceLimit
-            The balance would become too large.
+            It is somebody else's account.
         """
         caller.require_full_rights()
         if not (self._self_deposit or caller.is_admin):
@@ -52,7 +47,7 @@ class CreditService:
         async def unit(session: WriteSession) -> TransactionRecord:
             return await self._ledger.deposit(session, booking)
 
-        return await self._writes.run(unit)
+        return unit
 
     async def page(self, user_id: int | None, caller: Caller, *, limit: int, offset: int) -> TransactionPage:
         """Return an account's transactions, newest first; the caller's own where none is named.

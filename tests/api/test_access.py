@@ -123,7 +123,7 @@ IN_QUERY = {("GET", "/api/v1/transactions"): "user_id"}
 async def make_key(cast: Cast, person: Person) -> int:
     keys = ApiKeyRepository(cast.database)
     number = len((await keys.page(person.id, limit=1000, offset=0)).keys)
-    record = await keys.add(
+    adding = keys.adding(
         person.id,
         name="script",
         prefix="ecg_",
@@ -132,7 +132,7 @@ async def make_key(cast: Cast, person: Person) -> int:
         created_at=datetime.now(UTC),
         expires_at=None,
     )
-    return record.id
+    return (await cast.database.writes.run(adding)).id
 
 
 async def name_account(_cast: Cast, person: Person) -> int:

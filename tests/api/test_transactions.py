@@ -91,7 +91,7 @@ class TestDepositing:
     async def test_is_not_for_limited_keys(
         self, client: httpx.AsyncClient, cast: Cast, olga: Person, scopes: str
     ) -> None:
-        await ApiKeyRepository(cast.database).add(
+        adding = ApiKeyRepository(cast.database).adding(
             olga.id,
             name="script",
             prefix="ecg_",
@@ -100,6 +100,7 @@ class TestDepositing:
             created_at=datetime.now(UTC),
             expires_at=None,
         )
+        await cast.database.writes.run(adding)
         headers = bearer("ecg_script")
         response = await client.post("/transactions/deposit", json=deposit_of(olga), headers=headers)
         assert (response.status_code, response.json()["type"]) == (403, "/errors/login-required")

@@ -218,7 +218,7 @@ class TestKeys:
         assert (await client.delete(f"/auth/keys/{made['id']}", headers=user_headers)).status_code == 204
         assert (await client.get("/private", headers=bearer(made["key"]))).status_code == 401
         past = datetime.now(UTC) - timedelta(seconds=1)
-        await ApiKeyRepository(cast.database).add(
+        adding = ApiKeyRepository(cast.database).adding(
             (await cast.person("olga")).id,
             name="n",
             prefix="ecg_",
@@ -227,6 +227,7 @@ class TestKeys:
             created_at=past,
             expires_at=past,
         )
+        await cast.database.writes.run(adding)
         assert (await client.get("/private", headers=bearer("ecg_over"))).status_code == 401
 
     @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ class TestKeys:
         keys, user = ApiKeyRepository(database), await add_user(database)
 
         async def add(number: int) -> None:
-            await keys.add(
+            adding = keys.adding(
                 user.id,
                 name="n",
                 prefix="ecg_",
@@ -147,6 +147,7 @@ class TestKeys:
                 created_at=NOW,
                 expires_at=None,
             )
+            await database.writes.run(adding)
 
         outcomes = await asyncio.gather(*(add(number) for number in range(MAX_KEYS + 10)), return_exceptions=True)
         assert Counter(type(outcome) for outcome in outcomes) == {type(None): MAX_KEYS, TooManyKeys: 10}
@@ -320,7 +321,7 @@ class TestAdministrator:
         squatter = await add_user(database, "chief")
         await add_user(database, "other", email="chief@example.com")
         keys = ApiKeyRepository(database)
-        await keys.add(
+        adding = keys.adding(
             squatter.id,
             name="n",
             prefix="ecg_",
@@ -329,6 +330,7 @@ class TestAdministrator:
             created_at=NOW,
             expires_at=None,
         )
+        await database.writes.run(adding)
         await build(admin_username="chief").administrator.settle()
         taken = await UserRepository(database).find_from_settings()
         assert taken is not None

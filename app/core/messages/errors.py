@@ -125,6 +125,14 @@ ERRORS: Final[dict[str, ErrorText]] = {
         Text("Такая операция по этому предмету уже проведена", "There is such a transaction about this already"),
         Text("Посмотрите операции: GET /api/v1/transactions.", "See the transactions: GET /api/v1/transactions."),
     ),
+    "idempotency-key-reused": ErrorText(
+        Text("Ключ уже занят", "The key is taken"),
+        Text("Этот Idempotency-Key уже дан другому запросу", "This Idempotency-Key was given to another request"),
+        Text(
+            "Ничего не сделано. Каждому новому запросу нужен новый ключ; прежний нужен, чтобы повторить тот же запрос.",
+            "Nothing was done. A new request needs a new key; the old one is for sending the same request again.",
+        ),
+    ),
     "body-too-large": ErrorText(
         Text("Слишком большой запрос", "Request too large"),
         Text("Тело запроса больше допустимого размера", "The body of the request is larger than allowed"),

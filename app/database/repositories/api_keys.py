@@ -9,7 +9,7 @@ from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.engine import CursorResult
 
 from app.core.exceptions import TooManyKeys
-from app.database.connection import Database, WriteSession
+from app.database.connection import Database, Unit, WriteSession
 from app.database.models import ApiKey, User
 
 TABLE: Final = cast("Table", ApiKey.__table__)
@@ -46,7 +46,7 @@ class ApiKeyRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(
+    def adding(
         self,
         user_id: int,
         *,
@@ -56,9 +56,9 @@ class ApiKeyRepository:
         scopes: str,
         created_at: datetime,
         expires_at: datetime | None,
-    ) -> ApiKeyRecord:
+    ) -> Unit[ApiKeyRecord]:
         """
-        Store a key.
+        Return the work that stores a key.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class ApiKeyRepository:
             row = (await session.execute(TABLE.insert().values(values).returning(*_READ))).mappings().one()
             return ApiKeyRecord(**row)
 
-        return await self._database.writes.run(unit)
+        return unit
 
     async def find(self, key_digest: str) -> ApiKeyRecord | None:
         """Return the key with this digest."""

@@ -4,14 +4,17 @@ from datetime import timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query, status
+from starlette.responses import Response
 
 from app.api.deps import CallerDep, StateDep
 from app.api.errors import problem_responses
 from app.api.json_body import require_json
-from app.api.presenting_accounts import present_key, present_new_key
+from app.api.once import OnceDep
+from app.api.presenting_accounts import present_key, present_known_key, present_new_key
 from app.core.constants import Scope
 from app.core.exceptions import (
     BodyTooLarge,
+    IdempotencyKeyReused,
     InvalidInput,
     LoginRequired,
     NotAuthenticated,
@@ -31,6 +34,7 @@ MAX_ID: Final = 2**63 - 1
     "",
     dependencies=[Depends(require_json)],
     status_code=status.HTTP_201_CREATED,
+    response_model=NewApiKeyAnswer,
     responses=problem_responses(
         InvalidInput,
         BodyTooLarge,
@@ -38,14 +42,18 @@ MAX_ID: Final = 2**63 - 1
         NotAuthenticated,
         LoginRequired,
         TooManyKeys,
+        IdempotencyKeyReused,
         StorageUnavailable,
     ),
 )
-async def create_key(state: StateDep, caller: CallerDep, body: ApiKeyRequest) -> NewApiKeyAnswer:
-    """Make a key for a program; it is shown this once."""
+async def create_key(state: StateDep, caller: CallerDep, once: OnceDep, body: ApiKeyRequest) -> Response:
+    """Make a key for a program; it is shown this once, and not when the request is sent again."""
     lifetime = None if body.expires_in_days is None else timedelta(days=body.expires_in_days)
     scopes = [Scope(scope) for scope in body.scopes]
-    return present_new_key(await state.accounts.keys.create(caller, name=body.name, scopes=scopes, lifetime=lifetime))
+    work = state.accounts.keys.create(caller, name=body.name, scopes=scopes, lifetime=lifetime)
+    return await once.answer(
+        caller, body, work, present_new_key, status=status.HTTP_201_CREATED, keep=present_known_key
+    )
 
 
 @router.get("", responses=problem_responses(InvalidInput, NotAuthenticated, LoginRequired, StorageUnavailable))

@@ -3,14 +3,17 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, status
+from starlette.responses import Response
 
 from app.api.deps import CallerDep, StateDep
 from app.api.errors import problem_responses
 from app.api.json_body import require_json
+from app.api.once import OnceDep
 from app.core.exceptions import (
     AdminRequired,
     BalanceLimit,
     BodyTooLarge,
+    IdempotencyKeyReused,
     InvalidInput,
     LoginRequired,
     NotAuthenticated,
@@ -29,12 +32,15 @@ _ASK: Final = (InvalidInput, NotAuthenticated, LoginRequired, NotFound, StorageU
     "/deposit",
     dependencies=[Depends(require_json)],
     status_code=status.HTTP_201_CREATED,
-    responses=problem_responses(*_ASK, AdminRequired, BodyTooLarge, UnsupportedContentType, BalanceLimit),
+    response_model=TransactionAnswer,
+    responses=problem_responses(
+        *_ASK, AdminRequired, BodyTooLarge, UnsupportedContentType, BalanceLimit, IdempotencyKeyReused
+    ),
 )
-async def deposit(state: StateDep, caller: CallerDep, body: DepositRequest) -> TransactionAnswer:
+async def deposit(state: StateDep, caller: CallerDep, once: OnceDep, body: DepositRequest) -> Response:
     """Give credits: to oneself where the service allows it, as an administrator to anybody."""
-    made = await state.credits.deposit(body.user_id, body.amount, caller)
-    return TransactionAnswer.model_validate(made)
+    work = state.credits.deposit(body.user_id, body.amount, caller)
+    return await once.answer(caller, body, work, TransactionAnswer.model_validate, status=status.HTTP_201_CREATED)
 
 
 @router.get("", responses=problem_responses(*_ASK))
