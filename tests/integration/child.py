@@ -7,15 +7,17 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from app.database.connection import Database, WriteSession
+from app.database.connection import Database, Unit, WriteSession
 from app.database.migrate import upgrade
 from app.database.models import RequestHistory
 from app.database.repositories.history import HistoryEntry, HistoryRepository
+from app.database.repositories.ledger import Booking, LedgerRepository, TransactionRecord
 
 WRITERS = 20
 CHANGES = ("CREATE", "DROP", "ALTER", "INSERT", "UPDATE", "DELETE")
@@ -62,6 +64,29 @@ async def increment(url: str, times: str) -> None:
     await database.close()
 
 
+async def book(url: str, user_id: str) -> None:
+    """Give, take and give back for ever with twenty writers; print each transaction once it is promised."""
+    database = Database(url)
+    ledger = LedgerRepository(database)
+
+    async def promise(unit: Unit[TransactionRecord]) -> None:
+        made = await database.writes.run(unit)
+        os.write(sys.stdout.fileno(), f"{made.type} {made.reference}\n".encode())
+
+    async def write(writer: int) -> None:
+        number = 0
+        while True:
+            number += 1
+            reference = f"{os.getpid()}-{writer}-{number}"
+            booking = Booking(user_id=int(user_id), amount=number, created_by=None, reference=reference)
+            await promise(partial(ledger.deposit, booking=booking))
+            await promise(partial(ledger.charge, booking=booking))
+            if number % 2:
+                await promise(partial(ledger.refund, reference=reference, created_by=None))
+
+    await asyncio.gather(*(write(writer) for writer in range(WRITERS)))
+
+
 async def migrate(url: str, statements: str) -> None:
     """Bring the schema up to date, but be killed before the change after so many."""
     left = int(statements)
@@ -83,5 +108,5 @@ async def migrate(url: str, statements: str) -> None:
 
 
 if __name__ == "__main__":
-    task = {"acknowledge": acknowledge, "increment": increment, "migrate": migrate}[sys.argv[1]]
+    task = {"acknowledge": acknowledge, "book": book, "increment": increment, "migrate": migrate}[sys.argv[1]]
     asyncio.run(task(sys.argv[2], sys.argv[3]))

@@ -12,9 +12,12 @@ import pytest
 from sqlalchemy import select
 
 from app.database.connection import Database
-from app.database.models import RequestHistory
+from app.database.models import RequestHistory, Transaction, User
 from app.database.repositories.history import HistoryRepository
+from app.database.repositories.ledger import LedgerRepository
 from tests.conftest import PROJECT_DIR
+from tests.faults.invariants import unbalanced
+from tests.integration.test_accounts import add_user
 from tests.integration.test_history import make_entry
 
 ROUNDS = 5
@@ -49,6 +52,30 @@ async def test_every_row_acknowledged_before_a_kill_is_there_after_it(database_u
         acknowledged |= set(printed.decode().split("\n")[:-1])
     assert len(acknowledged) > ROUNDS
     assert acknowledged <= await names(database_url)
+
+
+@pytest.mark.slow
+async def test_balances_are_the_sums_of_what_was_promised_before_a_kill(database: Database, database_url: str) -> None:
+    moments = random.Random(0)
+    user = await add_user(database)
+    promised: set[str] = set()
+    for _ in range(ROUNDS):
+        child = await start("book", database_url, str(user.id))
+        assert child.stdout is not None
+        await child.stdout.readline()
+        await asyncio.sleep(moments.uniform(0, 0.3))
+        child.send_signal(signal.SIGKILL)
+        printed, _ = await child.communicate()
+        promised |= set(printed.decode().split("\n")[:-1])
+    async with database.read() as session:
+        made = (await session.execute(select(Transaction.type, Transaction.reference))).all()
+        entries = select(Transaction.id, Transaction.user_id, Transaction.type, Transaction.amount)
+        ledger = (await session.execute(entries.add_columns(Transaction.balance_after).order_by(Transaction.id))).all()
+        balances = (await session.execute(select(User.id, User.balance))).all()
+    assert len(promised) > ROUNDS
+    assert promised <= {f"{kind} {reference}" for kind, reference in made}
+    assert await LedgerRepository(database).unbalanced() == []
+    assert list(unbalanced([(*one,) for one in balances], [(*one,) for one in ledger])) == []
 
 
 @pytest.mark.slow
