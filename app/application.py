@@ -39,15 +39,13 @@ from app.database.connection import Database
 from app.database.migrate import MigrationFailed, upgrade
 from app.database.repositories.history import HistoryRepository
 from app.database.repositories.idempotency import IdempotencyRepository
-from app.database.repositories.ledger import LedgerRepository
-from app.database.repositories.users import UserRepository
 from app.ml import artifact
 from app.ml.classifier import Classifier
 from app.ml.engine import Engine
 from app.ml.errors import ArtifactMissingError, ArtifactRefusedError
 from app.ml.registry import ModelRegistry
 from app.services.account_services import AccountServices, build_account_services
-from app.services.credits import CreditService
+from app.services.credits import build_credit_service
 from app.services.history import HistoryService
 from app.services.idempotency import IdempotencyService
 from app.services.prediction import PredictionService
@@ -160,7 +158,7 @@ async def _lifespan(
             board=board,
             bodies=BodyBudget(settings.max_buffered_bytes),
             accounts=accounts,
-            credits=_build_credits(settings, database),
+            credits=build_credit_service(settings, database),
             idempotency=IdempotencyService(IdempotencyRepository(database), settings.jwt_secret_key.get_secret_value()),
             history=history,
             prediction=PredictionService(models=models, engine=engine, history=history),
@@ -168,14 +166,6 @@ async def _lifespan(
         loop_watch.start()
         opened.callback(loop_watch.stop)
         yield
-
-
-def _build_credits(settings: Settings, database: Database) -> CreditService:
-    return CreditService(
-        ledger=LedgerRepository(database),
-        users=UserRepository(database),
-        self_deposit=settings.deposits_to_oneself,
-    )
 
 
 async def _open_database(settings: Settings) -> Database:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
+from app.cli.credits import add_credits_parser
 from app.cli.users import UsersCommand, add_users_parser
 from app.core.config import Settings
 from app.core.exceptions import ServiceError
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ecg", description="Looks after an ECG service, with its settings.")
     rooms = parser.add_subparsers(required=True, metavar="COMMAND")
     add_users_parser(rooms)
+    add_credits_parser(rooms)
     return parser
 
 

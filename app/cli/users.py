@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Final
 
+from app.cli.opening import opened_database
 from app.core.config import Settings
 from app.core.constants import Role
 from app.core.exceptions import AccountFromSettings
 from app.core.names import is_plain_text, name_key
 from app.core.starting import StartRefused
-from app.database.connection import Database
-from app.database.migrate import MigrationFailed, upgrade
 from app.services.account_services import build_account_services
 from app.services.accounts import AccountService, Registration, UserRecord
 
@@ -79,20 +78,9 @@ async def _reset_password(arguments: argparse.Namespace, settings: Settings) -> 
 
 @asynccontextmanager
 async def _accounts(settings: Settings) -> AsyncIterator[AccountService]:
-    """Open the database as the service does, with its migrations where it would run them.
-
-    The settings' administrator is left as it is: in this shell the settings may not be those of the service.
-    """
-    try:
-        database = Database(settings.database_url)
-        if settings.migrates_at_start:
-            await upgrade(settings.database_url)
-    except (ValueError, MigrationFailed) as error:
-        raise StartRefused(f"DATABASE_URL: {error}") from error
-    try:
+    """Open the accounts, without the settings' administrator: in this shell the settings may not be the service's."""
+    async with opened_database(settings) as database:
         yield build_account_services(settings, database).users
-    finally:
-        await database.close()
 
 
 def _read_password() -> str:

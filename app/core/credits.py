@@ -8,7 +8,6 @@ MAX_AMOUNT: Final = 2**53 - 1
 MAX_BALANCE: Final = 10**12
 """Deposits end here. Refunds do not: what was taken can always be given back, so it lies far below `MAX_AMOUNT`."""
 MAX_DEPOSIT: Final = 1_000_000
-MAX_REFERENCE_CHARACTERS: Final = 128
 MAX_NOTE_CHARACTERS: Final = 256
 
 

@@ -1,7 +1,12 @@
 """Giving credits, and telling where they went."""
 
-from app.core.exceptions import AdminRequired, NotFound
-from app.database.connection import Unit, WriteSession
+from collections.abc import Sequence
+
+from app.core.config import Settings
+from app.core.credits import MAX_DEPOSIT, MAX_NOTE_CHARACTERS
+from app.core.exceptions import AdminRequired, FieldError, InvalidInput, NotFound
+from app.core.names import is_plain_text
+from app.database.connection import Database, Unit, WriteSession
 from app.database.repositories.ledger import Booking, LedgerRepository, TransactionPage, TransactionRecord
 from app.database.repositories.users import UserRepository
 from app.services.callers import Caller
@@ -42,12 +47,29 @@ class CreditService:
             raise AdminRequired
         if caller.sees not in {None, user_id}:
             raise NotFound
-        booking = Booking(user_id=user_id, amount=amount, created_by=caller.user.id)
+        return self._depositing(Booking(user_id=user_id, amount=amount, created_by=caller.user.id))
 
-        async def unit(session: WriteSession) -> TransactionRecord:
-            return await self._ledger.deposit(session, booking)
+    async def give(self, name: str, amount: int, note: str | None) -> Unit[TransactionRecord]:
+        """Find an account by its name; return the work that gives it credits, for whoever runs the service.
 
-        return unit
+        Raises
+        ------
+        InvalidInput
+            The amount or the note will not do.
+        NotFound
+            There is none of this name.
+        """
+        faults = [*_faults_of_amount(amount), *_faults_of_note(note)]
+        if faults:
+            raise InvalidInput(errors=faults)
+        user = await self._users.find_by_login(name)
+        if user is None:
+            raise NotFound
+        return self._depositing(Booking(user_id=user.id, amount=amount, created_by=None, note=note))
+
+    async def unbalanced(self) -> Sequence[int]:
+        """Return the numbers of accounts whose balance is not what their transactions add up to: there must be none."""
+        return await self._ledger.unbalanced()
 
     async def page(self, user_id: int | None, caller: Caller, *, limit: int, offset: int) -> TransactionPage:
         """Return an account's transactions, newest first; the caller's own where none is named.
@@ -64,3 +86,34 @@ class CreditService:
         if await self._users.get(whose, seen_by=caller.sees) is None:
             raise NotFound
         return await self._ledger.page(whose, limit=limit, offset=offset)
+
+    def _depositing(self, booking: Booking) -> Unit[TransactionRecord]:
+        async def unit(session: WriteSession) -> TransactionRecord:
+            return await self._ledger.deposit(session, booking)
+
+        return unit
+
+
+def build_credit_service(settings: Settings, database: Database) -> CreditService:
+    """Put the service together; nothing is read or written yet."""
+    return CreditService(
+        ledger=LedgerRepository(database),
+        users=UserRepository(database),
+        self_deposit=settings.deposits_to_oneself,
+    )
+
+
+def _faults_of_amount(amount: int) -> list[FieldError]:
+    if amount < 1:
+        return [FieldError(loc=("arguments", "amount"), type="too_small", params={"limit": 1})]
+    if amount > MAX_DEPOSIT:
+        return [FieldError(loc=("arguments", "amount"), type="too_large", params={"limit": MAX_DEPOSIT})]
+    return []
+
+
+def _faults_of_note(note: str | None) -> list[FieldError]:
+    if note is None:
+        return []
+    if len(note) > MAX_NOTE_CHARACTERS:
+        return [FieldError(loc=("arguments", "note"), type="value_too_long")]
+    return [] if is_plain_text(note) else [FieldError(loc=("arguments", "note"), type="text_not_plain")]

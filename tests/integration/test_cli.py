@@ -1,5 +1,6 @@
-"""`ecg users`, on both databases."""
+"""`ecg users` and `ecg credits`, on both databases."""
 
+import asyncio
 import io
 import subprocess
 import sys
@@ -7,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.cli import main as cli
 from app.core.config import Settings
 from app.core.passwords import STRICT
+from app.database.connection import Database, WriteSession
 from tests.fixtures.server import PROJECT_DIR, environment
+from tests.integration.test_accounts import add_user
 
 PASSWORD = "correct horse battery"
 
@@ -25,9 +29,9 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cli, "configure_logging", lambda *_, **__: None)  # it would last beyond the test
 
-    def run_command(*arguments: str, given: str = "") -> tuple[int, str, str]:
+    def run_command(*arguments: str, given: str = "", room: str = "users") -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.StringIO(given))
-        code = cli.main(["users", *arguments])
+        code = cli.main([room, *arguments])
         return code, *capsys.readouterr()
 
     return run_command
@@ -96,3 +100,42 @@ def test_the_documented_script_makes_a_database_and_an_administrator(tmp_path: P
     assert made.stdout == "made: 1\tchief@example.com\tchief@example.com\tadmin\tactive\n"
     usage = subprocess.run(arguments[:3], cwd=PROJECT_DIR, env=settings, capture_output=True, text=True, check=False)
     assert usage.returncode == 2
+
+
+class TestCredits:
+    def test_are_given_by_name(self, run: Any) -> None:
+        run("create-admin", "a@example.com", "--username", "anna", given=PASSWORD)
+        assert run("give", "Anna", "25", "--note", "for the clinic", room="credits") == (
+            0,
+            "given: 25, the balance is 25\n",
+            "",
+        )
+        assert run("give", "a@example.com", "5", room="credits")[1] == "given: 5, the balance is 30\n"
+        assert run("check", room="credits") == (0, "every balance is the sum of its transactions\n", "")
+
+    @pytest.mark.parametrize(
+        ("arguments", "reason"),
+        [
+            (("nobody", "1"), "Nothing is here"),
+            (("anna", "0"), "the value is less than 1"),
+            (("anna", "1000001"), "the value is greater than 1000000"),
+            (("anna", "1", "--note", "x" * 257), "the value is too long"),
+            (("anna", "1", "--note", "a\x1b[31m"), "the text has characters that are not allowed"),
+        ],
+    )
+    def test_are_refused_with_the_reason(self, run: Any, arguments: tuple[str, ...], reason: str) -> None:
+        run("create-admin", "a@example.com", "--username", "anna", given=PASSWORD)
+        code, output, complaint = run("give", *arguments, room="credits")
+        assert (code, output) == (1, "")
+        assert reason in complaint
+
+    async def test_that_are_not_the_sum_are_named(self, run: Any, database: Database) -> None:
+        user = await add_user(database)
+
+        async def tamper(session: WriteSession) -> None:
+            await session.execute(text("UPDATE users SET balance = 1"))
+
+        await database.writes.run(tamper)
+        code, output, complaint = await asyncio.to_thread(run, "check", room="credits")
+        assert (code, output) == (1, "")
+        assert f"account {user.id}" in complaint
