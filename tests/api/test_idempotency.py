@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.fixtures.app import JSON, StartClient
-from tests.fixtures.auth import Cast, Headers, Person, bearer
+from tests.fixtures.auth import Cast, Headers, Person, bearer, log_in
 
 MANY = 50
 
@@ -129,6 +129,17 @@ class TestApiKeys:
             kept = str((await session.execute(text("SELECT * FROM idempotency_keys"))).all())
         assert first.json()["key"] not in kept
         assert first.json()["prefix"] in kept
+
+    async def test_are_made_by_many_at_once_none_of_whom_waits_in_a_ring(
+        self, start: StartClient, database_url: str
+    ) -> None:
+        client = await start(database_url=database_url)
+        headers = await log_in(client)
+        body = {"name": "script", "scopes": []}
+        answers = await asyncio.gather(
+            *(client.post("/auth/keys", json=body, headers={**headers, "Idempotency-Key": str(n)}) for n in range(20))
+        )
+        assert Counter(answer.status_code for answer in answers) == {201: 20}
 
 
 async def test_browsers_of_allowed_pages_may_send_and_read_it(start: StartClient) -> None:

@@ -23,6 +23,8 @@ from app.database.engines import migration_engine
 from app.database.migrate import MigrationFailed, upgrade
 from app.database.models import Base
 from app.database.repositories.history import HistoryRepository
+from app.database.repositories.ledger import LedgerRepository
+from app.database.repositories.users import UserRepository
 from tests.conftest import PROJECT_DIR
 from tests.fixtures.database import Postgres, unique_name
 from tests.integration.test_history import make_entry
@@ -122,6 +124,26 @@ class TestSchema:
         _, log = await process.communicate()
         assert process.returncode == 0, log.decode()
         await with_connection(empty_url, alembic(command.check))
+
+
+class TestLedger:
+    async def test_begins_with_nothing_for_accounts_that_are_there(self, empty_url: str) -> None:
+        await upgrade(empty_url, "8f3b6a2d9c47")
+        columns = "username, username_key, role, is_active, is_from_settings, password_hash, token_version"
+        moment = "CURRENT_TIMESTAMP" if empty_url.startswith("postgresql") else "0"
+        insert = (
+            f"INSERT INTO users ({columns}, created_at, updated_at) VALUES ('a', 'a', 'patient', true, false, '', 1"
+        )
+
+        def add_account(connection: Connection) -> None:
+            connection.exec_driver_sql(f"{insert}, {moment}, {moment})")
+
+        await with_connection(empty_url, add_account)
+        await upgrade(empty_url)
+        database = Database(empty_url)
+        assert [user.balance for user in (await UserRepository(database).page(limit=9, offset=0)).users] == [0]
+        assert await LedgerRepository(database).unbalanced() == []
+        await database.close()
 
 
 class TestKilledMigration:

@@ -68,7 +68,7 @@ class ApiKeyRepository:
 
         async def unit(session: WriteSession) -> ApiKeyRecord:
             # Two at once must not both find room for the last one.
-            await session.execute(select(USERS.c.id).where(USERS.c.id == user_id).with_for_update())
+            await session.execute(select(USERS.c.id).where(USERS.c.id == user_id).with_for_update(key_share=True))
             mine = select(func.count()).select_from(TABLE).where(TABLE.c.user_id == user_id)
             if (await session.execute(mine)).scalar_one() >= MAX_KEYS:
                 raise TooManyKeys
