@@ -155,18 +155,16 @@ class LimitBodies:
         if scope["type"] != "http" or self._is_exempt(scope["path"]):
             await self._app(scope, receive, send)
             return
-        connection = HTTPConnection(scope)
-        declared = connection.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._max_bytes:
-            await problem_response(BodyTooLarge(), connection)(scope, receive, send)
-            return
+        declared = HTTPConnection(scope).headers.get("content-length", "")
+        is_declared_too_large = declared.isdecimal() and int(declared) > self._max_bytes
         received = 0
 
         async def receive_counted() -> Message:
+            """Refuse when somebody asks for the body, and not before: at an address that does not exist nobody does."""
             nonlocal received
-            message = await receive()
+            message = {} if is_declared_too_large else await receive()
             received += len(message.get("body", b""))
-            if received > self._max_bytes:
+            if is_declared_too_large or received > self._max_bytes:
                 raise HTTPException(BodyTooLarge.status)  # the framework turns any other error into a 400
             return message
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from queue import SimpleQueue
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -32,7 +33,7 @@ class Patience:
     """How long a request is worth computing for."""
 
     #: `time.perf_counter()` after which the caller does not want the answer any more
-    deadline_s: float = float("inf")
+    deadline_s: float = inf
     #: False once the caller has hung up
     is_wanted: Callable[[], bool] = _always
 
@@ -55,7 +56,7 @@ class Engine:
         slow does not work for callers who gave up.
     """
 
-    def __init__(self, capacity: int, max_wait_s: float = float("inf")) -> None:
+    def __init__(self, capacity: int, max_wait_s: float = inf) -> None:
         self._capacity = capacity
         self._max_wait_s = max_wait_s
         self._admitted = 0
@@ -84,7 +85,7 @@ class Engine:
         Overloaded
             The waiting room is full.
         DeadlineExceeded
-            By the usual time of a computation, those before it take longer than its caller waits.
+            By the usual time of a computation, its own and those before it take longer than its caller waits.
         ShuttingDown
             The engine is closed.
         """
@@ -92,7 +93,7 @@ class Engine:
             raise ShuttingDown
         if not self.room:
             raise Overloaded
-        if time.perf_counter() + self._admitted * self._usual_s > patience.deadline_s:
+        if time.perf_counter() + (self._admitted + 1) * self._usual_s > patience.deadline_s:
             raise DeadlineExceeded
 
     @contextmanager
@@ -125,7 +126,8 @@ class Engine:
         with threadpool_limits(limits=1):
             while (job := self._jobs.get()) is not None:
                 self._results.add(self._compute(job))
-                if self._jobs.empty() or self._results.are_due:
+                has_deadline = job.patience.deadline_s < inf
+                if has_deadline or self._jobs.empty() or self._results.are_due:
                     self._results.hand_over()
             self._results.hand_over()
 
@@ -140,8 +142,9 @@ class Engine:
             result = _Result(job.outcome, _settle, job.compute())
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is for whoever waits, and the thread goes on
             result = _Result(job.outcome, _fail, error)
-        self._usual_s += _SMOOTHING * (time.perf_counter() - started_s - self._usual_s)
-        return result
+        ended_s = time.perf_counter()
+        self._usual_s += _SMOOTHING * (ended_s - started_s - self._usual_s)
+        return result if ended_s <= job.patience.deadline_s else _Result(job.outcome, _fail, DeadlineExceeded())
 
 
 class Desk:
@@ -158,7 +161,7 @@ class Desk:
         Raises
         ------
         CallerGone, DeadlineExceeded, Overloaded
-            The computation did not begin: nobody wants it any more, or it waited too long.
+            The computation did not begin: nobody wants it any more, or it waited too long; or it ended too late.
         """
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[R] = loop.create_future()

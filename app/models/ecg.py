@@ -66,7 +66,7 @@ class ECGFields(BaseModel):
         default=None,
         ge=MIN_RATE_HZ,
         le=MAX_RATE_HZ,
-        description="when given, 5-60 s of any rate are taken, resampled to 500 Hz and cut to the best 10 s",
+        description="when given, 5-60 s at this rate are taken, resampled to 500 Hz and cut to the best 10 s",
     )
     units: Units | None = Field(default="mV", description="unit of the signal")
     leads: list[Annotated[str, Field(min_length=1, max_length=16)]] | None = Field(

@@ -18,7 +18,7 @@ from math import inf, isinf
 from typing import Any, Final
 
 import httptools
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -35,6 +35,7 @@ HEADER_DEADLINE_S: Final = 10.0
 BODY_WINDOW_S: Final = 10.0
 MIN_BODY_BYTES_IN_WINDOW: Final = 10_000
 KEEP_ALIVE_S: Final = 65.0
+_CONNECT: Final = b"CONNECT"
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 LINGER_S: Final = 2.0
 MAX_LEFTOVER_BYTES: Final = 1024 * 1024
@@ -124,6 +125,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._window_bytes = self._parsed_bytes = 0
         self._lingered_bytes = 0
         self._is_refused = False
+        #: of a request that is to be parsed again
+        self._unwished_head: bytes | None = None
         self._pieces: list[bytes | bytearray] = []
         self._pieces_bytes = 0
         self._collected_bytes = 0
@@ -171,12 +174,37 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, counting what belongs to headers."""
         self._has_begun = False
-        super().data_received(data)
+        self._feed(data)
         # What came with the end of the request before cannot be told from its headers, but what comes after it can.
         if self._phase is _Phase.HEADERS and not (self._has_begun and self._has_had_a_request):
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def _feed(self, data: bytes) -> None:
+        """Let the parser see bytes.
+
+        One that finds a wish for another protocol takes no body, so it is shown the request again without the wish:
+        nobody here speaks another protocol, and what follows is the request's body, not another request.
+        """
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as found:
+            head, self._unwished_head = self._unwished_head, None
+            if head is not None:
+                self._renew_parser()
+                self._feed(head + data[found.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("")
+
+    def _renew_parser(self) -> None:
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as the base class does
+
+    def _without_upgrade(self) -> bytes:
+        """Return the head of the request as it came, but for the wish to speak another protocol."""
+        line = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        return line + _write_fields(field for field in self.headers if field[0] != b"upgrade") + b"\r\n"
 
     def _choose_sink(self, left_bytes: float) -> BodySink | None:
         """Return where the rest of a body goes past the parser; None where the parser must see its end."""
@@ -198,8 +226,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if isinstance(sink, WholeBody):
             self._pieces, self._pieces_bytes = [sink.body], len(sink.body)
         self.on_message_complete()
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as the base class does
+        self._renew_parser()
 
     def on_message_begin(self) -> None:
         """Wait for the rest of the headers."""
@@ -219,6 +246,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Refuse headers that name no host; else wait for the body."""
+        if self.parser.should_upgrade() and self.parser.get_method() != _CONNECT:
+            self._unwished_head = self._without_upgrade()
+            return
         version = self.parser.get_http_version()
         n_hosts = sum(name == b"host" for name, _ in self.headers)
         if version not in _VERSIONS or n_hosts > 1 or (version == "1.1" and not n_hosts):
@@ -253,14 +283,25 @@ class GuardedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
         """Count the request until the application has looked at it, which is a turn of the loop later."""
         self.server_state.n_beginning += 1
-        super()._start_asgi_task(cycle, self._counted(app))  # type: ignore[arg-type]
+        may_end_early = self._declared_bytes() > MAX_LEFTOVER_BYTES
+        super()._start_asgi_task(cycle, self._counted(app, cycle if may_end_early else None))  # type: ignore[arg-type]
 
-    def _counted(self, app: ASGIApp) -> ASGIApp:
+    def _counted(self, app: ASGIApp, ending_early: RequestResponseCycle | None) -> ASGIApp:
         async def begin(scope: Scope, receive: Receive, send: Send) -> None:
             self.server_state.n_beginning -= 1
-            await app(scope, receive, send)
+            await app(scope, receive, send if ending_early is None else self._announcing(send, ending_early))
 
         return begin
+
+    def _announcing(self, send: Send, cycle: RequestResponseCycle) -> Send:
+        """Let an answer that is given before a long body was read say that it ends the connection."""
+
+        async def send_announcing(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._phase is _Phase.BODY and self.cycle is cycle:
+                cycle.keep_alive = False
+            await send(message)
+
+        return send_announcing
 
     def on_body(self, body: bytes) -> None:
         """Collect a piece; the application is woken for large ones only, and at the end."""
@@ -285,7 +326,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Wait for nothing: the service is working, or has already answered."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._unwished_head is not None:
             return
         if self._waits_for_body:
             self._waits_for_body = False

@@ -393,6 +393,53 @@ def test_bodies_that_are_still_coming_in_are_counted_over_all_connections(
     assert live.server.server_state.collected_bytes == 0
 
 
+class TestWishesForAnotherProtocol:
+    """Clients ask for HTTP/2 this way; nobody speaks it here, and the request is answered as if they had not asked."""
+
+    @pytest.mark.parametrize("wish", [b"h2c", b"websocket"])
+    @pytest.mark.parametrize("is_split", [False, True])
+    @pytest.mark.parametrize("framing", [b"Content-Length: 30\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n1e\r\n"])
+    def test_leave_the_body_a_body(self, serve: Serve, wish: bytes, is_split: bool, framing: bytes) -> None:
+        live = serve()
+        head = FORWARD + b"Content-Type: application/json\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: " + wish
+        body = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n  "[:30].ljust(30)
+        end = b"\r\n0\r\n\r\n" if b"chunked" in framing else b""
+        last = HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        with live.connect() as connection:
+            connection.sendall(head + b"\r\n" + framing)
+            if is_split:
+                time.sleep(0.2)
+            connection.sendall(body + end + last)
+            answers = read_until_closed(connection)
+        statuses = [int(part[:3]) for part in answers.split(b"HTTP/1.1 ")[1:]]
+        assert statuses == [400, 200]
+        (record,) = httpx.get(f"{live.url}/api/v1/history").json()["records"]
+        assert record["input_bytes"] == 30
+
+    def test_get_an_ecg_its_diagnosis(self, serve: Serve) -> None:
+        live = serve()
+        body = encode(make_request(make_signal()))
+        wish = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"}
+        answer = httpx.post(f"{live.url}/api/v1/forward", content=body, headers={**JSON, **wish})
+        assert answer.status_code == 200
+
+
+class TestLongBodies:
+    @pytest.mark.parametrize("kind", ["text/plain", "application/json"])
+    def test_that_are_not_read_end_the_connection_with_a_word(self, serve: Serve, kind: str) -> None:
+        live = serve()
+        headers = {"Content-Type": kind, "X-Request-Timeout-Ms": "0"}
+        answer = httpx.post(f"{live.url}/api/v1/forward", content=b"x" * 3_000_000, headers=headers)
+        assert answer.status_code in {415, 503}
+        assert answer.headers["connection"] == "close"
+
+    def test_at_an_address_that_does_not_exist_are_404(self, serve: Serve) -> None:
+        live = serve()
+        assert httpx.post(f"{live.url}/forward", content=b"x" * 400_000, headers=JSON).status_code == 404
+        form = {"username": "x" * 400_000, "password": "x"}
+        assert httpx.post(f"{live.url}/api/v1/auth/login", data=form).status_code == 413
+
+
 class TestPipelining:
     def test_a_large_request_behind_a_small_one_gets_its_answer(self, serve: Serve) -> None:
         live = serve()

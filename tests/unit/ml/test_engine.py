@@ -220,3 +220,20 @@ async def test_keeps_no_result_back_for_long() -> None:
     await asyncio.gather(*(compute(name, 2 * HOLD_S) for name in "abc"), look())
     assert order.index("seen") < order.index("c")
     engine.close()
+
+
+async def test_says_so_when_a_result_comes_too_late() -> None:
+    engine = Engine(4)
+    with engine.admit(Patience(deadline_s=time.perf_counter() + 0.02)) as desk, pytest.raises(DeadlineExceeded):
+        await desk.run(time.sleep, 0.05)
+    engine.close()
+
+
+async def test_counts_its_own_time_among_what_a_deadline_must_hold() -> None:
+    engine = Engine(4)
+    with engine.admit() as desk:
+        for _ in range(3):
+            await desk.run(time.sleep, 0.1)
+    with pytest.raises(DeadlineExceeded):
+        engine.check_room(Patience(deadline_s=time.perf_counter() + 0.001))
+    engine.close()
