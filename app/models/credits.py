@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.core.credits import MAX_DEPOSIT
 from app.models.schemas import Moment
 
-MAX_ID = 2**63 - 1
+MAX_ID = 2**53 - 1
+"""No account has a larger number, and the API's schema, which writes bounds in floating point, says it exactly."""
 
 
 class DepositRequest(BaseModel):
