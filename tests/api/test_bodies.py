@@ -348,3 +348,20 @@ class TestGzip:
         packed = await client.post("/forward/batch", content=gzip.compress(body), headers={**JSON, **GZIP})
         assert packed.json() == plain.json()
         assert len(jobs) - 2 * n_plain >= len(body) // 10_000
+
+
+@pytest.mark.parametrize("address", ["/forward", "/forward/batch"])
+async def test_fields_in_the_query_of_json_are_refused_and_not_passed_over(
+    client: httpx.AsyncClient, address: str
+) -> None:
+    sample = make_request(FLOATS)
+    body = encode(sample if address == "/forward" else {"samples": [sample]})
+    response = await client.post(address, content=body, headers=JSON, params={"sampling_rate_hz": "250"})
+    await check_refused(response, "unknown_field", "query")
+
+
+async def test_an_npy_header_is_as_long_as_it_says(client: httpx.AsyncClient) -> None:
+    body = bytearray(encode_npy(FLOATS))
+    assert (await post(client, bytes(body), NPY, **PATIENT)).status_code == 200
+    body[8] += 16
+    await check_refused(await post(client, bytes(body), NPY, **PATIENT), "npy_invalid", "body")

@@ -15,7 +15,7 @@ from app.models.ecg import ECGFields, Sample
 
 _DIMENSIONS: Final = 2
 _HEADER = re.compile(
-    rb"\x93NUMPY(?:\x01\x00..|[\x02\x03]\x00....)"
+    rb"\x93NUMPY(?:\x01\x00(?P<short>..)|[\x02\x03]\x00(?P<long>....))"
     rb"\{'descr': '(?P<dtype>[<>][fiu][248]|\|[iu]1)', 'fortran_order': (?P<fortran>True|False), "
     rb"'shape': \((?P<shape>(?:[0-9]{1,12}(?:, [0-9]{1,12}){0,7},?)?)\),? ?\} {0,256}\n",
     re.DOTALL,
@@ -34,10 +34,14 @@ def read_npy(body: bytes | bytearray, query: Sequence[tuple[str, str]]) -> Sampl
     return Sample(record=make_record(matrix, fields), known=known)
 
 
+def _declared_length(header: re.Match[bytes]) -> int:
+    return int.from_bytes(header["short"] or header["long"], "little")
+
+
 def _matrix(body: bytes | bytearray) -> FloatArray | str:
     """Return the (n_samples, n_leads) float32 matrix, or the fault's name."""
     header = _HEADER.match(body)
-    if header is None:
+    if header is None or _declared_length(header) != header.end() - max(header.end("short"), header.end("long")):
         return "npy_invalid"
     dtype = np.dtype(header["dtype"].decode())
     shape = tuple(int(length) for length in header["shape"].decode().split(",") if length.strip())

@@ -13,6 +13,13 @@ _OPTIONS: Final = ("details",)
 Fields = TypeVar("Fields", bound=ECGFields)
 
 
+def check_options(query: Sequence[tuple[str, str]]) -> tuple[FieldError, ...]:
+    """Return what is wrong with the query of a body that needs none: fields that nobody reads there."""
+    if all(name in _OPTIONS for name, _ in query):
+        return ()
+    return (FieldError(loc=("query",), type="unknown_field", params={"known": ", ".join(_OPTIONS)}),)
+
+
 def read_query(
     model: type[Fields], query: Sequence[tuple[str, str]]
 ) -> tuple[Fields | None, KnownPatient, tuple[FieldError, ...]]:
