@@ -14,7 +14,10 @@
     ├── Conflict                  409
     │   ├── AccountExists              the name or the e-mail address is taken
     │   ├── AccountFromSettings        what the settings say of the administrator, only they can change
-    │   └── TooManyKeys
+    │   ├── TooManyKeys
+    │   ├── AppointmentOverlap         the doctor or the patient is taken at that time
+    │   ├── AppointmentSettled         what the appointment is like already does not allow it
+    │   └── AppointmentChanged         somebody else changed it meanwhile
     ├── BodyTooLarge              413
     ├── UnsupportedContentType    415
     ├── TooManyRequests           429  the caller's own limit, with Retry-After
@@ -189,6 +192,24 @@ class TooManyKeys(Conflict):
     """An account has as many API keys as it may have."""
 
     code = "too-many-keys"
+
+
+class AppointmentOverlap(Conflict):
+    """The doctor or the patient has another appointment at that time; it never says which of the two."""
+
+    code = "appointment-overlap"
+
+
+class AppointmentSettled(Conflict):
+    """An appointment that is closed, has begun or has not begun yet does not allow it."""
+
+    code = "appointment-settled"
+
+
+class AppointmentChanged(Conflict):
+    """The appointment is not any more what the caller has seen."""
+
+    code = "appointment-changed"
 
 
 class BodyTooLarge(ServiceError):
