@@ -37,6 +37,7 @@ from app.core.starting import StartRefused
 from app.core.version import VERSION
 from app.database.connection import Database
 from app.database.migrate import MigrationFailed, upgrade
+from app.database.repositories.appointments import AppointmentRepository
 from app.database.repositories.history import HistoryRepository
 from app.ml import artifact
 from app.ml.classifier import Classifier
@@ -44,6 +45,7 @@ from app.ml.engine import Engine
 from app.ml.errors import ArtifactMissingError, ArtifactRefusedError
 from app.ml.registry import ModelRegistry
 from app.services.account_services import AccountServices, build_account_services
+from app.services.appointments import AppointmentService
 from app.services.history import HistoryService
 from app.services.prediction import PredictionService
 
@@ -148,6 +150,7 @@ async def _lifespan(
             board=board,
             bodies=BodyBudget(settings.max_buffered_bytes),
             accounts=accounts,
+            appointments=AppointmentService(AppointmentRepository(database)),
             history=history,
             prediction=PredictionService(models=models, engine=engine, history=history),
         )

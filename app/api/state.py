@@ -12,6 +12,7 @@ from app.database.connection import Database
 from app.ml.engine import Engine
 from app.ml.registry import ModelRegistry
 from app.services.account_services import AccountServices
+from app.services.appointments import AppointmentService
 from app.services.history import HistoryService
 from app.services.prediction import PredictionService
 
@@ -29,6 +30,7 @@ class AppState:
     #: the other processes of this service; None where there are none
     board: WorkerBoard | None
     accounts: AccountServices
+    appointments: AppointmentService
     history: HistoryService
     prediction: PredictionService
     #: set when the process was told to stop: requests under way are finished, new ones should go elsewhere

@@ -22,7 +22,9 @@ from app.database.repositories.appointments import (
     Party,
     Reader,
 )
+from tests.fixtures.app import StartClient
 from tests.fixtures.appointments import HALF_AN_HOUR, NOW, add_account, add_appointment, make_new
+from tests.fixtures.auth import Cast
 
 MANY = 50
 START = NOW + timedelta(days=1)
@@ -285,3 +287,48 @@ class TestListing:
         assert await self.numbers(clinic, starts_from=START, starts_before=second.starts_at) == [first.id, third.id]
         assert await self.numbers(clinic, starts_from=datetime(1, 1, 1, tzinfo=UTC), status="no_show") == []
         assert await self.numbers(clinic, patient_id=clinic.igor, doctor_id=clinic.house) == []
+
+
+class TestService:
+    async def test_gives_a_time_to_one_of_fifty_who_ask_two_applications(
+        self, start: StartClient, database: Database, database_url: str
+    ) -> None:
+        clients = [await start(database_url=database_url), await start(database_url=database_url)]
+        cast = Cast(database)
+        house = await cast.person("house", "doctor")
+        day = (datetime.now(UTC) + timedelta(days=1)).date()
+        body = {"doctor_id": house.id, "starts_at": f"{day}T10:00Z", "ends_at": f"{day}T10:30Z"}
+        patients = [await cast.person(f"patient{number}") for number in range(MANY)]
+        answers = await asyncio.gather(
+            *(
+                clients[number % 2].post("/appointments", json=body, headers=patient.headers)
+                for number, patient in enumerate(patients)
+            )
+        )
+        assert Counter(answer.status_code for answer in answers) == {201: 1, 409: MANY - 1}
+        listed = await clients[0].get("/appointments", headers=house.headers)
+        assert listed.json()["total"] == 1
+
+    async def test_moves_and_cancels_and_filters_alike_on_both_databases(
+        self, start: StartClient, database: Database, database_url: str
+    ) -> None:
+        client, cast = await start(database_url=database_url), Cast(database)
+        house, olga = await cast.person("house", "doctor"), await cast.person("olga")
+        day = (datetime.now(UTC) + timedelta(days=1)).date()
+        body = {"doctor_id": house.id, "starts_at": f"{day}T10:00Z", "ends_at": f"{day}T10:30Z", "note": "натощак"}
+        number = (await client.post("/appointments", json=body, headers=olga.headers)).json()["id"]
+        moved = await client.put(
+            f"/appointments/{number}", json={"starts_at": f"{day}T11:00:00.000001Z"}, headers=olga.headers
+        )
+        assert moved.json()["starts_at"] == f"{day}T11:00:00.000001+00:00"
+        assert (await client.delete(f"/appointments/{number}", headers=house.headers)).status_code == 204
+        for params, total in (
+            ({"status": "cancelled", "from": f"{day}T11:00:00.000001Z"}, 1),
+            ({"from": f"{day}T11:00:00.000002Z"}, 0),
+            ({"from": "0001-01-01T00:00Z", "to": "9999-12-31T23:59Z"}, 1),
+            ({"doctor_id": str(2**63 - 1)}, 0),
+        ):
+            page = await client.get("/appointments", params=params, headers=olga.headers)
+            assert (page.status_code, page.json()["total"]) == (200, total)
+        missing = await client.get(f"/appointments/{2**63 - 1}", headers=olga.headers)
+        assert missing.status_code == 404
