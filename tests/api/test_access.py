@@ -90,6 +90,10 @@ ACCESS: dict[Route, Statuses | Things] = {
     ("GET", "/api/v1/appointments/{appointment_id}"): Things(
         owners=(401, 200, 404, 404, 200), own=(401, 200, 200, 200, 200), missing=(401, 404, 404, 404, 404)
     ),
+    ("GET", "/api/v1/appointments.ics"): (401, 200, 200, 200, 200),
+    ("GET", "/api/v1/appointments/{appointment_id}.ics"): Things(
+        owners=(401, 200, 404, 404, 200), own=(401, 200, 200, 200, 200), missing=(401, 404, 404, 404, 404)
+    ),
     ("PUT", "/api/v1/appointments/{appointment_id}"): Things(
         owners=(401, 200, 404, 404, 200), own=(401, 200, 200, 200, 200), missing=(401, 404, 404, 404, 404)
     ),

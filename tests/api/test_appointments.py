@@ -379,6 +379,33 @@ class TestChanging:
             assert response.status_code in {400, 404}
 
 
+class TestCalendar:
+    async def test_holds_what_one_sees(
+        self, client: httpx.AsyncClient, book: Book, olga: Person, house: Person, admin_headers: Headers
+    ) -> None:
+        made = await book(note="x, y; z")
+        for headers in (olga.headers, house.headers, admin_headers):
+            for path in ("/appointments.ics", f"/appointments/{made['id']}.ics"):
+                calendar = await client.get(path, headers=headers)
+                assert calendar.status_code == 200
+                assert calendar.headers["Content-Type"] == "text/calendar; charset=utf-8"
+                assert calendar.headers["Content-Disposition"] == 'attachment; filename="appointments.ics"'
+                assert "DTSTART:20260602T090000Z\r\n" in calendar.text
+                assert "SUMMARY:Приём у врача\r\nDESCRIPTION:x\\, y\\; z\r\n" in calendar.text
+        none = await client.get("/appointments.ics?status=confirmed", headers=olga.headers)
+        assert "VEVENT" not in none.text
+
+    async def test_speaks_english(self, client: httpx.AsyncClient, book: Book, olga: Person) -> None:
+        await book()
+        calendar = await client.get("/appointments.ics", headers={**olga.headers, "Accept-Language": "en"})
+        assert "SUMMARY:Doctor's appointment\r\n" in calendar.text
+
+    @pytest.mark.parametrize("path", ["x.ics", "0.ics", ".ics", "1.ics.ics", "9999999999999999999.ics", "%00.ics"])
+    async def test_refuses_what_is_no_number(self, client: httpx.AsyncClient, user_headers: Headers, path: str) -> None:
+        response = await client.get(f"/appointments/{path}", headers=user_headers)
+        assert (response.status_code, response.headers["Content-Type"]) == (400, "application/problem+json")
+
+
 class TestAccess:
     @pytest.mark.parametrize("role", ["patient", "doctor"])
     @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
@@ -407,7 +434,10 @@ class TestAccess:
 
     @pytest.mark.parametrize(
         ("method", "path"),
-        [("GET", ""), ("POST", ""), ("GET", "/{id}"), ("PUT", "/{id}"), ("DELETE", "/{id}")],
+        [
+            *(("GET", ""), ("POST", ""), ("GET", "/{id}"), ("PUT", "/{id}"), ("DELETE", "/{id}")),
+            *(("GET", ".ics"), ("GET", "/{id}.ics")),
+        ],
     )
     async def test_is_not_for_keys_that_are_for_something_else(self, office: Office, method: str, path: str) -> None:
         client, made = office.client, await office.book()

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.api.v1.endpoints import appointments, auth, health, history, keys, prediction, sessions, users
+from app.api.v1.endpoints import appointments, auth, calendar, health, history, keys, prediction, sessions, users
 from app.core.constants import API_PREFIX
 
 router = APIRouter(prefix=API_PREFIX)
@@ -13,4 +13,5 @@ router.include_router(auth.router)
 router.include_router(sessions.router)
 router.include_router(keys.router)
 router.include_router(users.router)
+router.include_router(calendar.router)
 router.include_router(appointments.router)
