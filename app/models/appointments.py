@@ -42,7 +42,7 @@ class AppointmentRequest(BaseModel):
     doctor_id: UserId
     patient_id: UserId | None = Field(default=None, description="whoever asks, where nobody is named")
     starts_at: WrittenMoment
-    ends_at: WrittenMoment
+    ends_at: WrittenMoment = Field(examples=["2027-03-01T10:30:00+03:00"])
     time_zone: ZoneName | None = Field(default=None, description="what it is shown in; `UTC` where it is not given")
     note: _Note | None = None
 

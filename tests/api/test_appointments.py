@@ -400,10 +400,18 @@ class TestCalendar:
         calendar = await client.get("/appointments.ics", headers={**olga.headers, "Accept-Language": "en"})
         assert "SUMMARY:Doctor's appointment\r\n" in calendar.text
 
-    @pytest.mark.parametrize("path", ["x.ics", "0.ics", ".ics", "1.ics.ics", "9999999999999999999.ics", "%00.ics"])
-    async def test_refuses_what_is_no_number(self, client: httpx.AsyncClient, user_headers: Headers, path: str) -> None:
-        response = await client.get(f"/appointments/{path}", headers=user_headers)
+    @pytest.mark.parametrize("number", ["x", "0", "-1", "9999999999999999999", "%00"])
+    async def test_refuses_what_is_no_number(
+        self, client: httpx.AsyncClient, user_headers: Headers, number: str
+    ) -> None:
+        response = await client.get(f"/appointments/{number}.ics", headers=user_headers)
         assert (response.status_code, response.headers["Content-Type"]) == (400, "application/problem+json")
+
+    @pytest.mark.parametrize("path", ["/appointments.ics", "/appointments/1.ics"])
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+    async def test_is_only_read(self, client: httpx.AsyncClient, user_headers: Headers, path: str, method: str) -> None:
+        response = await client.request(method, path, headers=user_headers)
+        assert (response.status_code, response.headers["Allow"]) == (405, "HEAD, GET")
 
 
 class TestAccess:

@@ -8,6 +8,7 @@ from app.api.deps import CallerDep, StateDep
 from app.api.errors import problem_responses
 from app.api.json_body import require_json
 from app.api.presenting_appointments import present_appointment, present_appointments
+from app.api.v1.addressing import BEFORE_DOT
 from app.core.constants import API_PREFIX
 from app.core.exceptions import (
     AppointmentChanged,
@@ -37,6 +38,7 @@ router = APIRouter(prefix="/appointments", tags=["appointments"])
 _BODY: Final = (InvalidInput, BodyTooLarge, UnsupportedContentType)
 _WHO: Final = (NotAuthenticated, LoginRequired)
 _WRITE: Final = (Overloaded, StorageUnavailable)
+_ONE: Final = f"/{{appointment_id:{BEFORE_DOT}}}"
 AppointmentId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
@@ -65,14 +67,14 @@ async def book_appointment(
     return present_appointment(made)
 
 
-@router.get("/{appointment_id}", responses=problem_responses(InvalidInput, *_WHO, NotFound, StorageUnavailable))
+@router.get(_ONE, responses=problem_responses(InvalidInput, *_WHO, NotFound, StorageUnavailable))
 async def read_appointment(state: StateDep, caller: CallerDep, appointment_id: AppointmentId) -> AppointmentAnswer:
     """Show an appointment: one's own, to administrators any."""
     return present_appointment(await state.appointments.get(appointment_id, caller))
 
 
 @router.put(
-    "/{appointment_id}",
+    _ONE,
     dependencies=[Depends(require_json)],
     responses=problem_responses(
         *_BODY, *_WHO, NotFound, AppointmentOverlap, AppointmentSettled, AppointmentChanged, *_WRITE
@@ -88,7 +90,7 @@ async def change_appointment(
 
 
 @router.delete(
-    "/{appointment_id}",
+    _ONE,
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problem_responses(InvalidInput, *_WHO, NotFound, AppointmentSettled, *_WRITE),
 )

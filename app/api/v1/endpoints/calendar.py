@@ -1,4 +1,4 @@
-"""Appointments for calendars; included before those addresses that take whatever follows a slash for a number."""
+"""Appointments for calendars."""
 
 from typing import Annotated, Any, Final
 
@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from app.api.deps import CallerDep, LanguageDep, StateDep
 from app.api.errors import problem_responses
 from app.api.presenting_calendar import MEDIA_TYPE, render_calendar
+from app.api.v1.addressing import BEFORE_DOT
 from app.core.exceptions import InvalidInput, LoginRequired, NotAuthenticated, NotFound, StorageUnavailable
 from app.models.appointments import MAX_ID, AppointmentQuery
 from app.services.appointments import Listing
@@ -30,7 +31,7 @@ async def list_appointments_as_calendar(
 
 
 @router.get(
-    "/appointments/{appointment_id}.ics",
+    f"/appointments/{{appointment_id:{BEFORE_DOT}}}.ics",
     response_class=Response,
     responses={**_CALENDAR, **problem_responses(*_REFUSALS, NotFound)},
 )
