@@ -37,6 +37,7 @@ from app.core.starting import StartRefused
 from app.core.version import VERSION
 from app.database.connection import Database
 from app.database.migrate import MigrationFailed, upgrade
+from app.database.repositories.appointments import AppointmentRepository
 from app.database.repositories.history import HistoryRepository
 from app.database.repositories.idempotency import IdempotencyRepository
 from app.ml import artifact
@@ -45,6 +46,7 @@ from app.ml.engine import Engine
 from app.ml.errors import ArtifactMissingError, ArtifactRefusedError
 from app.ml.registry import ModelRegistry
 from app.services.account_services import AccountServices, build_account_services
+from app.services.appointments import AppointmentService
 from app.services.credits import build_credit_service
 from app.services.history import HistoryService
 from app.services.idempotency import IdempotencyService
@@ -160,6 +162,7 @@ async def _lifespan(
             accounts=accounts,
             credits=build_credit_service(settings, database),
             idempotency=IdempotencyService(IdempotencyRepository(database), settings.jwt_secret_key.get_secret_value()),
+            appointments=AppointmentService(AppointmentRepository(database)),
             history=history,
             prediction=PredictionService(models=models, engine=engine, history=history),
         )

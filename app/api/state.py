@@ -12,6 +12,7 @@ from app.database.connection import Database
 from app.ml.engine import Engine
 from app.ml.registry import ModelRegistry
 from app.services.account_services import AccountServices
+from app.services.appointments import AppointmentService
 from app.services.credits import CreditService
 from app.services.history import HistoryService
 from app.services.idempotency import IdempotencyService
@@ -33,6 +34,7 @@ class AppState:
     accounts: AccountServices
     credits: CreditService
     idempotency: IdempotencyService
+    appointments: AppointmentService
     history: HistoryService
     prediction: PredictionService
     #: set when the process was told to stop: requests under way are finished, new ones should go elsewhere

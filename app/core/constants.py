@@ -64,6 +64,21 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+class AppointmentStatus(StrEnum):
+    """How far an appointment has come."""
+
+    BOOKED = "booked"
+    CONFIRMED = "confirmed"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    NO_SHOW = "no_show"
+
+
+ACTIVE_APPOINTMENTS: Final = (AppointmentStatus.BOOKED, AppointmentStatus.CONFIRMED)
+"""What takes time of a doctor and of a patient."""
+MAX_NOTE_CHARACTERS: Final = 1_000
+
+
 class RequestType(StrEnum):
     """How many ECGs the request that made a history row carried."""
 

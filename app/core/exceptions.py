@@ -18,7 +18,10 @@
     │   ├── TooManyKeys
     │   ├── BalanceLimit               no balance may become that large
     │   ├── AlreadyBooked              what is charged for was charged for
-    │   └── IdempotencyKeyReused       the key stands for another request
+    │   ├── IdempotencyKeyReused       the key stands for another request
+    │   ├── AppointmentOverlap         the doctor or the patient is taken at that time
+    │   ├── AppointmentSettled         what the appointment is like already does not allow it
+    │   └── AppointmentChanged         somebody else changed it meanwhile
     ├── BodyTooLarge              413
     ├── UnsupportedContentType    415
     ├── TooManyRequests           429  the caller's own limit, with Retry-After
@@ -218,6 +221,24 @@ class IdempotencyKeyReused(Conflict):
     """The caller gave the same key to another request."""
 
     code = "idempotency-key-reused"
+
+
+class AppointmentOverlap(Conflict):
+    """The doctor or the patient has another appointment at that time; it never says which of the two."""
+
+    code = "appointment-overlap"
+
+
+class AppointmentSettled(Conflict):
+    """An appointment that is closed, has begun or has not begun yet does not allow it."""
+
+    code = "appointment-settled"
+
+
+class AppointmentChanged(Conflict):
+    """The appointment is not any more what the caller has seen."""
+
+    code = "appointment-changed"
 
 
 class BodyTooLarge(ServiceError):

@@ -25,8 +25,11 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
+
+from app.core.constants import MAX_NOTE_CHARACTERS
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -318,3 +321,55 @@ class IdempotencyKey(Base):
     status: Mapped[int | None] = mapped_column(SmallInteger)
     headers: Mapped[str | None] = mapped_column(Text)
     body: Mapped[str | None] = mapped_column(Text)
+
+
+def _one_at_a_time(person: str) -> ExcludeConstraint:
+    """Refuse two active appointments of a person at once, on PostgreSQL.
+
+    The number is made a range of itself, because ranges are what GiST compares without an extension.
+    """
+    return ExcludeConstraint(
+        (text(f"int8range({person}_id, {person}_id, '[]')"), "&&"),
+        (text("tstzrange(starts_at, ends_at)"), "&&"),
+        name=f"ex_appointments_{person}",
+        using="gist",
+        where=text("status IN ('booked', 'confirmed')"),
+    ).ddl_if(dialect="postgresql")
+
+
+class Appointment(Base):
+    """Time of a doctor that a patient has booked.
+
+    Nobody has two active ones at once. Whoever writes locks both accounts first and looks; PostgreSQL makes sure of it
+    once more by two constraints, SQLite has one writer.
+    """
+
+    __tablename__ = "appointments"
+    __table_args__ = (
+        CheckConstraint("starts_at < ends_at", name="time"),
+        CheckConstraint("patient_id <> doctor_id", name="people"),
+        CheckConstraint("status IN ('booked', 'confirmed', 'completed', 'cancelled', 'no_show')", name="status"),
+        CheckConstraint("version >= 1", name="version"),
+        _one_at_a_time("patient"),
+        _one_at_a_time("doctor"),
+        # The first finds what a new one may collide with, the others are the orders in which they are listed.
+        Index("ix_appointments_doctor_id_ends_at", "doctor_id", "ends_at"),
+        Index("ix_appointments_doctor_id_starts_at", "doctor_id", "starts_at"),
+        Index("ix_appointments_patient_id_starts_at", "patient_id", "starts_at"),
+        Index("ix_appointments_starts_at", "starts_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigIntegerKey, primary_key=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    doctor_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: IANA name of the zone it was agreed in, and is shown in
+    time_zone: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(16))
+    #: grows with every change
+    version: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    note: Mapped[str | None] = mapped_column(String(MAX_NOTE_CHARACTERS))

@@ -6,7 +6,7 @@ answered as what does not exist.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import httpx
@@ -15,12 +15,15 @@ import pytest
 from app.application import create_app
 from app.core.config import Settings
 from app.database.repositories.api_keys import ApiKeyRepository
+from app.database.repositories.appointments import AppointmentFilter, AppointmentRepository
 from tests.fixtures.app import StartClient
+from tests.fixtures.appointments import add_appointment
 from tests.fixtures.auth import Cast, Headers, Person
 
 CALLERS = {"anonymous": None, "owner": "patient", "stranger": "patient", "doctor": "doctor", "admin": "admin"}
 """Whoever calls, and with which role."""
 MISSING = 987_654
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).date()
 
 Statuses = tuple[int, int, int, int, int]
 Whose = Literal["owner's", "own", "missing"]
@@ -87,6 +90,22 @@ ACCESS: dict[Route, Statuses | Things] = {
     ("GET", "/api/v1/transactions"): Things(
         owners=(401, 200, 404, 404, 200), own=(401, 200, 200, 200, 200), missing=(401, 404, 404, 404, 404)
     ),
+    ("GET", "/api/v1/appointments"): (401, 200, 200, 200, 200),
+    # with a doctor who is none, which is looked at last
+    ("POST", "/api/v1/appointments"): (401, 400, 400, 400, 400),
+    ("GET", "/api/v1/appointments/{appointment_id}"): Things(
+        owners=(401, 200, 404, 404, 200), own=(401, 200, 200, 200, 200), missing=(401, 404, 404, 404, 404)
+    ),
+    ("GET", "/api/v1/appointments.ics"): (401, 200, 200, 200, 200),
+    ("GET", "/api/v1/appointments/{appointment_id}.ics"): Things(
+        owners=(401, 200, 404, 404, 200), own=(401, 200, 200, 200, 200), missing=(401, 404, 404, 404, 404)
+    ),
+    ("PUT", "/api/v1/appointments/{appointment_id}"): Things(
+        owners=(401, 200, 404, 404, 200), own=(401, 200, 200, 200, 200), missing=(401, 404, 404, 404, 404)
+    ),
+    ("DELETE", "/api/v1/appointments/{appointment_id}"): Things(
+        owners=(401, 204, 404, 404, 204), own=(401, 204, 204, 204, 204), missing=(401, 404, 404, 404, 404)
+    ),
     ("GET", "/v2"): (200, 200, 200, 200, 200),
     ("GET", "/v2/health/live"): (200, 200, 200, 200, 200),
     ("GET", "/v2/health/ready"): (200, 200, 200, 200, 200),
@@ -111,6 +130,12 @@ BODIES: dict[Route, Any] = {
     ("PUT", "/api/v1/users/me"): {"full_name": "Somebody Else"},
     ("PUT", "/api/v1/users/{user_id}"): {"full_name": "Somebody Else"},
     ("POST", "/api/v1/transactions/deposit"): {"amount": 10, "type": "deposit"},
+    ("POST", "/api/v1/appointments"): {
+        "doctor_id": MISSING,
+        "starts_at": f"{TOMORROW}T10:00Z",
+        "ends_at": f"{TOMORROW}T10:30Z",
+    },
+    ("PUT", "/api/v1/appointments/{appointment_id}"): {"note": "fasting"},
 }
 """Valid requests, where an empty one would be refused before anybody looks who sent it."""
 
@@ -135,11 +160,19 @@ async def make_key(cast: Cast, person: Person) -> int:
     return (await cast.database.writes.run(adding)).id
 
 
+async def make_appointment(cast: Cast, person: Person) -> int:
+    doctor = await cast.person(f"doctor of {person.id}", "doctor")
+    wanted = AppointmentFilter(patient_id=person.id)
+    page = await AppointmentRepository(cast.database).page(wanted, limit=1, offset=0, seen_by=None)
+    starts_at = datetime.now(UTC) + timedelta(days=1, hours=page.total)
+    return (await add_appointment(cast.database, patient_id=person.id, doctor_id=doctor.id, starts_at=starts_at)).id
+
+
 async def name_account(_cast: Cast, person: Person) -> int:
     return person.id
 
 
-THINGS: dict[str, MakeThing] = {"user_id": name_account, "key_id": make_key}
+THINGS: dict[str, MakeThing] = {"user_id": name_account, "key_id": make_key, "appointment_id": make_appointment}
 """How somebody comes to have what an address names."""
 
 

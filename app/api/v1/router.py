@@ -2,7 +2,18 @@
 
 from fastapi import APIRouter
 
-from app.api.v1.endpoints import auth, health, history, keys, prediction, sessions, transactions, users
+from app.api.v1.endpoints import (
+    appointments,
+    auth,
+    calendar,
+    health,
+    history,
+    keys,
+    prediction,
+    sessions,
+    transactions,
+    users,
+)
 from app.core.constants import API_PREFIX
 
 router = APIRouter(prefix=API_PREFIX)
@@ -14,3 +25,5 @@ router.include_router(sessions.router)
 router.include_router(keys.router)
 router.include_router(users.router)
 router.include_router(transactions.router)
+router.include_router(appointments.router)
+router.include_router(calendar.router)

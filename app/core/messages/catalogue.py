@@ -9,6 +9,7 @@ from app.core.messages.text import ErrorText, Language, Text
 
 _OTHER: Mapping[str, Text] = {
     "history_deleted": Text("История успешно удалена", "The history was deleted"),
+    "appointment_summary": Text("Приём у врача", "Doctor's appointment"),
     "private_access": Text("Доступ разрешён", "Access granted"),
 }
 

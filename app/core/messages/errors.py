@@ -133,6 +133,35 @@ ERRORS: Final[dict[str, ErrorText]] = {
             "Nothing was done. A new request needs a new key; the old one is for sending the same request again.",
         ),
     ),
+    "appointment-overlap": ErrorText(
+        Text("Время занято", "The time is taken"),
+        Text(
+            "У врача или пациента уже есть приём в это время",
+            "The doctor or the patient has another appointment at that time",
+        ),
+        Text("Выберите другое время.", "Choose another time."),
+    ),
+    "appointment-settled": ErrorText(
+        Text("Приём так изменить нельзя", "The appointment does not allow it"),
+        Text(
+            "Состояние или время приёма не допускает такого изменения",
+            "The state or the time of the appointment does not allow this change",
+        ),
+        Text(
+            "Переходы: booked → confirmed или cancelled, confirmed → completed, no_show или cancelled; completed и"
+            " no_show — только после начала. Пациент отменяет и переносит приём до его начала.",
+            "From booked to confirmed or cancelled, from confirmed to completed, no_show or cancelled; completed and"
+            " no_show only once it has begun. Patients cancel and move an appointment before it begins.",
+        ),
+    ),
+    "appointment-changed": ErrorText(
+        Text("Приём уже изменён", "The appointment was changed"),
+        Text("Приём изменён после того, как вы его прочитали", "The appointment was changed after you have read it"),
+        Text(
+            "Прочитайте приём заново и повторите запрос с его version.",
+            "Read the appointment again, and repeat the request with its version.",
+        ),
+    ),
     "body-too-large": ErrorText(
         Text("Слишком большой запрос", "Request too large"),
         Text("Тело запроса больше допустимого размера", "The body of the request is larger than allowed"),

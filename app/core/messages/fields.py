@@ -102,6 +102,34 @@ FIELDS: Final[dict[str, Text]] = {
     "scope_not_yours": Text(
         "ключ с правами admin может создать только администратор", "only an administrator may make a key for admin"
     ),
+    # appointments
+    "moment_without_zone": Text(
+        "укажите смещение от UTC (например, +03:00) или поле time_zone",
+        "give an offset from UTC, such as +03:00, or the field time_zone",
+    ),
+    "local_time_skipped": Text(
+        "такого местного времени нет: часы в этот день переводятся вперёд",
+        "there is no such local time: clocks are put forward on that day",
+    ),
+    "time_zone_unknown": Text(
+        "это не имя часового пояса IANA, например Europe/Moscow",
+        "this is not a time zone's IANA name such as Europe/Moscow",
+    ),
+    "moment_past": Text("это время уже прошло", "this time has passed"),
+    "moment_too_far": Text(
+        "записаться можно не больше чем на {max_days} дней вперёд", "appointments begin within {max_days} days"
+    ),
+    "appointment_length": Text(
+        "приём длится от {min_minutes} до {max_minutes} минут",
+        "an appointment takes between {min_minutes} and {max_minutes} minutes",
+    ),
+    "doctor_unknown": Text("такого врача нет или он не принимает", "there is no such doctor who sees patients"),
+    "patient_unknown": Text("такого пациента нет", "there is no such patient"),
+    "patient_is_doctor": Text("врач и пациент — один человек", "the doctor and the patient are the same person"),
+    "appointment_of_others": Text(
+        "записать можно только себя или, как врач, к себе",
+        "one books for oneself, or as a doctor with oneself",
+    ),
     # the signal
     "signal_not_array": Text("сигнал должен быть массивом", "the signal must be an array"),
     "signal_not_numeric": Text(
