@@ -28,9 +28,7 @@ KNOWN_FIELDS: Final = (*ECGFieldsWithShape.model_fields, SIGNAL)
 _MAX_KEYS: Final = 64
 _MAX_SHORT_ARRAY: Final = 64
 _KEPT_PARSER_BYTES: Final = 2**23
-_MAX_HEAD_BYTES: Final = (
-    1024  # the name of the signal stands there, unless a caller writes very unusual things before it
-)
+_MAX_HEAD_BYTES: Final = 1024  # where the name of the signal stands in all but very unusual texts
 _NAME: Final = f'"{SIGNAL}"'.encode()
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _BRACKET: Final = ord("[")

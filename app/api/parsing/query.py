@@ -13,11 +13,11 @@ _OPTIONS: Final = ("details",)
 Fields = TypeVar("Fields", bound=ECGFields)
 
 
-def check_options(query: Sequence[tuple[str, str]]) -> tuple[FieldError, ...]:
-    """Return what is wrong with the query of a body that needs none: fields that nobody reads there."""
+def find_unread_field(query: Sequence[tuple[str, str]]) -> FieldError | None:
+    """Return what is wrong with the query of a body that needs none: a field that nobody reads there."""
     if all(name in _OPTIONS for name, _ in query):
-        return ()
-    return (FieldError(loc=("query",), type="unknown_field", params={"known": ", ".join(_OPTIONS)}),)
+        return None
+    return FieldError(loc=("query",), type="unknown_field", params={"known": ", ".join(_OPTIONS)})
 
 
 def read_query(
