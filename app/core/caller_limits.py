@@ -4,18 +4,17 @@ import secrets
 import time
 from ctypes import c_double
 from hashlib import blake2b
-from ipaddress import AddressValueError, IPv6Address
 from multiprocessing import get_context
 from multiprocessing.sharedctypes import SynchronizedArray
 from typing import Final
+
+from app.core.addresses import caller_network
 
 N_SLOTS: Final = 65_536
 LOCK_TIMEOUT_S: Final = 0.05
 BURST_S: Final = 10.0
 """A caller who was quiet may use this much of its future at once."""
 _SECONDS_A_MINUTE: Final = 60
-_HOST_BITS: Final = 64
-"""Of an IPv6 address: whoever has one may choose these as often as they like."""
 
 
 class CallerLimits:
@@ -52,7 +51,7 @@ class CallerLimits:
         if table is None:
             return 0.0
         now = time.monotonic() if now_s is None else now_s
-        slot = int.from_bytes(blake2b(_who(caller).encode(), key=self._key, digest_size=4).digest()) % N_SLOTS
+        slot = int.from_bytes(blake2b(caller_network(caller).encode(), key=self._key, digest_size=4).digest()) % N_SLOTS
         lock = table.get_lock()
         if not lock.acquire(timeout=LOCK_TIMEOUT_S):  # a process died with it: better no limit than no service
             return 0.0
@@ -64,14 +63,3 @@ class CallerLimits:
             return max(0.0, wait_s)
         finally:
             lock.release()
-
-
-def _who(caller: str) -> str:
-    """Return what all addresses of one caller have in common: the network of an IPv6 address, any other as it is."""
-    if ":" not in caller:
-        return caller
-    try:
-        address = IPv6Address(caller)
-    except AddressValueError:  # what a proxy calls an address
-        return caller
-    return str(address.ipv4_mapped or int(address) >> _HOST_BITS)

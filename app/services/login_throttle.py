@@ -14,10 +14,10 @@ use, or end the sessions they have.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address, IPv6Network, ip_address
 from math import ceil
 from typing import Final
 
+from app.core.addresses import caller_network
 from app.core.exceptions import LoginThrottled
 from app.core.names import name_key
 from app.core.security import keyed_digest
@@ -25,7 +25,6 @@ from app.database.repositories.login_failures import LoginFailureRepository, Sta
 
 FORGOTTEN_AFTER: Final = timedelta(days=1)
 KNOWN_FOR: Final = timedelta(days=90)
-_IPV6_NETWORK_BITS: Final = 64
 _MAX_DOUBLINGS: Final = 20
 
 
@@ -88,7 +87,7 @@ class LoginThrottle:
     def attempt(self, *, user_id: int | None, name: str, address: str) -> Attempt:
         """Name an attempt: by the account where there is one, else by the name that was tried."""
         account = f"id {user_id}" if user_id is not None else f"name {name_key(name)}"
-        network = _network(address)
+        network = caller_network(address)
         return Attempt(
             pair=keyed_digest(self._secret, "pair", account, network),
             address=keyed_digest(self._secret, "address", network),
@@ -168,14 +167,3 @@ def _refuse_early(attempt: Attempt, standings: Standings, now: datetime) -> None
     longest = max(waits, default=timedelta())
     if longest > timedelta():
         raise LoginThrottled(retry_after_s=ceil(longest.total_seconds()))
-
-
-def _network(address: str) -> str:
-    """Return what one caller cannot choose freely: an IPv4 address, the network of an IPv6 address."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv4Address):
-        return str(parsed)
-    return str(parsed.ipv4_mapped or IPv6Network((parsed, _IPV6_NETWORK_BITS), strict=False))
