@@ -1,19 +1,18 @@
 """Calls `json_numbers.c`."""
 
-import ctypes
-from collections.abc import Callable
+from ctypes import c_int, c_size_t, c_void_p
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from app.native.library import LIBRARY
+from app.native.library import bind
 
 _NOT_PLAIN: Final = 0
 _FLAT: Final = 2
 _MIN_BYTES_A_NUMBER: Final = 2  # a digit and a comma
-_Pair = ctypes.c_size_t * 2
+_Pair = c_size_t * 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +31,7 @@ class PlainNumbers:
     end: int
 
 
-def _bind() -> Callable[..., int] | None:
-    if LIBRARY is None:
-        return None
-    function = LIBRARY.read_plain_numbers
-    size, address = ctypes.c_size_t, ctypes.c_void_p
-    function.argtypes = (address, size, address, size, address, address)
-    function.restype = ctypes.c_int
-    return function
-
-
-_READ: Final = _bind()
+_READ: Final = bind("read_plain_numbers", c_int, c_void_p, c_size_t, c_void_p, c_size_t, c_void_p, c_void_p)
 
 
 def read_plain_numbers(text: bytes | bytearray | memoryview, behind_name: int) -> PlainNumbers | None:

@@ -1,29 +1,18 @@
 """Calls `trees.c`."""
 
-import ctypes
-from collections.abc import Callable
+from ctypes import c_int, c_size_t, c_void_p
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from app.native.library import LIBRARY
+from app.native.library import bind
 
 Indices = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
 
 
-def _bind() -> Callable[..., None] | None:
-    if LIBRARY is None:
-        return None
-    function = LIBRARY.walk_trees
-    address = ctypes.c_void_p
-    function.argtypes = (address, address, ctypes.c_int, address, address, address, ctypes.c_size_t)
-    function.restype = None
-    return function
-
-
-_WALK: Final = _bind()
+_WALK: Final = bind("walk_trees", None, c_void_p, c_void_p, c_int, c_void_p, c_void_p, c_void_p, c_size_t)
 
 
 class TreeWalk:
