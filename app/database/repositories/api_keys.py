@@ -10,10 +10,10 @@ from sqlalchemy.engine import CursorResult
 
 from app.core.exceptions import TooManyKeys
 from app.database.connection import Database, Unit, WriteSession
-from app.database.models import ApiKey, User
+from app.database.models import ApiKey
+from app.database.repositories.users import lock_user
 
 TABLE: Final = cast("Table", ApiKey.__table__)
-USERS: Final = cast("Table", User.__table__)
 MAX_KEYS: Final = 50
 _READ: Final = tuple(column for column in TABLE.columns if column.name != "key_digest")
 
@@ -68,7 +68,7 @@ class ApiKeyRepository:
 
         async def unit(session: WriteSession) -> ApiKeyRecord:
             # Two at once must not both find room for the last one.
-            await session.execute(select(USERS.c.id).where(USERS.c.id == user_id).with_for_update(key_share=True))
+            await lock_user(session, user_id)
             mine = select(func.count()).select_from(TABLE).where(TABLE.c.user_id == user_id)
             if (await session.execute(mine)).scalar_one() >= MAX_KEYS:
                 raise TooManyKeys

@@ -11,10 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from app.core.constants import ACTIVE_APPOINTMENTS
 from app.core.exceptions import AppointmentOverlap
 from app.database.connection import Database, ReadSession, Unit, WriteSession
-from app.database.models import Appointment, User
+from app.database.models import Appointment
+from app.database.repositories.users import TABLE as USERS
 
 TABLE: Final = cast("Table", Appointment.__table__)
-USERS: Final = cast("Table", User.__table__)
 
 T = TypeVar("T")
 

@@ -17,6 +17,7 @@ from app.core.exceptions import AlreadyBooked, BalanceLimit, InsufficientCredits
 from app.database.connection import Database, ReadSession, WriteSession
 from app.database.models import Transaction
 from app.database.repositories.users import TABLE as USERS
+from app.database.repositories.users import lock_user
 
 TABLE: Final = cast("Table", Transaction.__table__)
 _GIVEN: Final = case((TABLE.c.type == TransactionType.WITHDRAW.value, -TABLE.c.amount), else_=TABLE.c.amount)
@@ -125,7 +126,7 @@ class LedgerRepository:
         if charge is None:
             raise NotFound
         # Locked before looking, in a statement of its own: only so another's refund is seen once it is committed.
-        await session.execute(select(USERS.c.id).where(USERS.c.id == charge.user_id).with_for_update(key_share=True))
+        await lock_user(session, charge.user_id)
         earlier = await _find(session, TransactionType.REFUND, reference)
         if earlier is not None:
             return earlier

@@ -200,6 +200,11 @@ async def read_user(session: ReadSession, user_id: int) -> UserRecord:
     return UserRecord(**(await session.execute(_select().where(TABLE.c.id == user_id))).mappings().one())
 
 
+async def lock_user(session: WriteSession, user_id: int) -> None:
+    """Let nobody else lock this account until the commit; references to it stand in nobody's way."""
+    await session.execute(select(TABLE.c.id).where(TABLE.c.id == user_id).with_for_update(key_share=True))
+
+
 async def insert_user(session: WriteSession, user: NewUser) -> UserRecord:
     """Store an account within a transaction."""
     now = datetime.now(UTC)
