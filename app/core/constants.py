@@ -76,6 +76,8 @@ class AppointmentStatus(StrEnum):
 
 ACTIVE_APPOINTMENTS: Final = (AppointmentStatus.BOOKED, AppointmentStatus.CONFIRMED)
 """What takes time of a doctor and of a patient."""
+MAX_ID: Final = 2**63 - 1
+"""Number of a row: what both databases hold."""
 MAX_NOTE_CHARACTERS: Final = 1_000
 
 

@@ -4,11 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.core.constants import MAX_NOTE_CHARACTERS
+from app.core.constants import MAX_ID, MAX_NOTE_CHARACTERS
 from app.core.zoned_time import MAX_ZONE_CHARACTERS
 from app.models.schemas import Moment
 
-MAX_ID = 2**63 - 1
 MAX_MOMENT_CHARACTERS = 40
 
 Status = Literal["booked", "confirmed", "completed", "cancelled", "no_show"]

@@ -9,7 +9,7 @@ from app.api.errors import problem_responses
 from app.api.json_body import require_json
 from app.api.presenting_appointments import present_appointment, present_appointments
 from app.api.v1.addressing import BEFORE_DOT
-from app.core.constants import API_PREFIX
+from app.core.constants import API_PREFIX, MAX_ID
 from app.core.exceptions import (
     AppointmentChanged,
     AppointmentOverlap,
@@ -24,7 +24,6 @@ from app.core.exceptions import (
     UnsupportedContentType,
 )
 from app.models.appointments import (
-    MAX_ID,
     AppointmentAnswer,
     AppointmentChange,
     AppointmentQuery,

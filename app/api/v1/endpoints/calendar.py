@@ -8,8 +8,9 @@ from app.api.deps import CallerDep, LanguageDep, StateDep
 from app.api.errors import problem_responses
 from app.api.presenting_calendar import MEDIA_TYPE, render_calendar
 from app.api.v1.addressing import BEFORE_DOT
+from app.core.constants import MAX_ID
 from app.core.exceptions import InvalidInput, LoginRequired, NotAuthenticated, NotFound, StorageUnavailable
-from app.models.appointments import MAX_ID, AppointmentQuery
+from app.models.appointments import AppointmentQuery
 from app.services.appointments import Listing
 
 router = APIRouter(tags=["appointments"])

@@ -1,7 +1,7 @@
 """API keys."""
 
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, status
 from starlette.responses import Response
@@ -11,7 +11,7 @@ from app.api.errors import problem_responses
 from app.api.json_body import require_json
 from app.api.once import OnceDep
 from app.api.presenting_accounts import present_key, present_known_key, present_new_key
-from app.core.constants import Scope
+from app.core.constants import MAX_ID, Scope
 from app.core.exceptions import (
     BodyTooLarge,
     IdempotencyKeyReused,
@@ -26,8 +26,6 @@ from app.core.exceptions import (
 from app.models.accounts import ApiKeyRequest, ApiKeysAnswer, NewApiKeyAnswer
 
 router = APIRouter(prefix="/auth/keys", tags=["auth"])
-
-MAX_ID: Final = 2**63 - 1
 
 
 @router.post(

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, status
 from app.api.deps import CallerDep, CallerIfAnyDep, StateDep
 from app.api.errors import problem_responses
 from app.api.json_body import require_json
+from app.core.constants import MAX_ID
 from app.core.exceptions import (
     AccountExists,
     AccountFromSettings,
@@ -25,7 +26,6 @@ from app.services.accounts import Registration
 
 router = APIRouter(tags=["users"])
 
-MAX_ID: Final = 2**63 - 1
 _BODY: Final = (InvalidInput, BodyTooLarge, UnsupportedContentType)
 _REGISTER = problem_responses(*_BODY, NotAuthenticated, AdminRequired, AccountExists, Overloaded, StorageUnavailable)
 _CHANGE = problem_responses(
