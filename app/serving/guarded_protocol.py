@@ -123,6 +123,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_bytes = 0
         self._has_begun = self._has_had_a_request = False
         self._window_bytes = self._parsed_bytes = 0
+        #: how long the body is that comes in or came in last; of a chunked one nobody knows
+        self._body_bytes = inf
         self._lingered_bytes = 0
         self._is_refused = False
         #: of a request that is to be parsed again
@@ -165,7 +167,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self._sink is None:
             self.data_received(bytes(self.server_state.read_buffer[:nbytes]))
             if self._phase is _Phase.BODY:
-                self._sink = self._choose_sink(self._declared_bytes() - self._parsed_bytes)
+                self._sink = self._choose_sink(self._body_bytes - self._parsed_bytes)
         else:
             self._window_bytes += nbytes
             self._sink.advance(nbytes)
@@ -256,21 +258,20 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._has_had_a_request = True
         self._window_bytes = self._parsed_bytes = 0
+        self._body_bytes = self._declared_bytes()
         self._enter(_Phase.BODY)
         if self._refuse_early():
             return
         self._waits_for_body = self._may_wait_for_body()
-        if not self._waits_for_body:
+        if self._waits_for_body:
+            self._collect(int(self._body_bytes))
+        else:
             self._begin()
 
     def _may_wait_for_body(self) -> bool:
         """Tell whether the application need not know before the body is complete, as with a short one it need not."""
-        n_bytes = self._declared_bytes()
-        may_wait = n_bytes <= BODY_BUFFER_BYTES and self._has_room_for(n_bytes)
-        if not may_wait or not self._has_answered() or self.expect_100_continue:
-            return False
-        self._collect(int(n_bytes))
-        return True
+        is_short = self._body_bytes <= BODY_BUFFER_BYTES and self._has_room_for(self._body_bytes)
+        return is_short and self._has_answered() and not self.expect_100_continue
 
     def _begin(self) -> None:
         """Hand the request to the application."""
@@ -283,7 +284,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
         """Count the request until the application has looked at it, which is a turn of the loop later."""
         self.server_state.n_beginning += 1
-        may_end_early = self._declared_bytes() > MAX_LEFTOVER_BYTES
+        may_end_early = self._body_bytes > MAX_LEFTOVER_BYTES
         super()._start_asgi_task(cycle, self._counted(app, cycle if may_end_early else None))  # type: ignore[arg-type]
 
     def _counted(self, app: ASGIApp, ending_early: RequestResponseCycle | None) -> ASGIApp:
@@ -350,7 +351,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         self._unset_keepalive_if_required()
         if unread and not self.transport.is_closing():
-            if self._declared_bytes() > MAX_LEFTOVER_BYTES:
+            if self._body_bytes > MAX_LEFTOVER_BYTES:
                 self.end_after_answer()
             else:
                 self._pause()
@@ -370,7 +371,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _refuse_early(self) -> bool:
         """Answer a request that is turned away on its headers alone, and let its body pass."""
-        if self._declared_bytes() > MAX_LEFTOVER_BYTES or not self._answer_early():
+        if self._body_bytes > MAX_LEFTOVER_BYTES or not self._answer_early():
             return False
         self._is_refused = True
         self._pause()
