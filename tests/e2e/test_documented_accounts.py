@@ -4,15 +4,13 @@ Their base address, `http://localhost:8000` with or without `/api/v1`, is where 
 """
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.fixtures.documents import require_tools, run
 from tests.fixtures.server import Service, StartService
-from tests.fixtures.skipping import skip_or_fail
 
 ADMIN_TOKEN = "admin_secret_token_12345"
 LOG_IN = """
@@ -47,16 +45,8 @@ echo $USER_ID
 
 @pytest.fixture(scope="module")
 def service(start_service: StartService) -> Service:
-    for tool in ("curl", "jq"):
-        if shutil.which(tool) is None:
-            skip_or_fail(f"{tool} is not installed")
+    require_tools()
     return start_service(MODEL_PATH="/nowhere/model.pkl", ADMIN_TOKEN=ADMIN_TOKEN)
-
-
-def run(service: Service, script: str) -> str:
-    """Run the lines of a document with this service's address in place of theirs."""
-    here = script.replace("http://localhost:8000/api/v1", service.api).replace("http://localhost:8000", service.api)
-    return subprocess.run(["bash", "-eu", "-c", here], check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 def log_in(service: Service) -> str:

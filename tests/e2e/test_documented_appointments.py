@@ -2,15 +2,13 @@
 
 import json
 import re
-import shutil
-import subprocess
 
 import httpx
 import pytest
 
 from tests.conftest import PROJECT_DIR
+from tests.fixtures.documents import require_tools, run
 from tests.fixtures.server import Service, StartService
-from tests.fixtures.skipping import skip_or_fail
 
 DOCUMENT = (PROJECT_DIR / "docs" / "appointments.md").read_text(encoding="utf-8")
 PASSWORD = "a good password"
@@ -19,9 +17,7 @@ NOTE = "canary-note"
 
 @pytest.fixture(scope="module")
 def service(start_service: StartService) -> Service:
-    for tool in ("bash", "curl", "jq"):
-        if shutil.which(tool) is None:
-            skip_or_fail(f"{tool} is not installed")
+    require_tools()
     return start_service(MODEL_PATH="/nowhere/model.pkl")
 
 
@@ -44,11 +40,8 @@ def test_examples_run_as_they_stand(service: Service) -> None:
     (script,) = re.findall(r"```bash\n(.*?)```", DOCUMENT, flags=re.DOTALL)
     known = {"DOCTOR_ID": str(doctor_id), "DOCTOR": log_in(service, "house"), "PATIENT": log_in(service, "olga")}
     lines = "\n".join(f"{name}={value}" for name, value in known.items())
-    here = script.replace("http://localhost:8000/api/v1", service.api).replace("\ncurl", "\necho; curl")
-    run = subprocess.run(
-        ["bash", "-eu", "-c", f"{lines}\n{here}"], check=True, capture_output=True, text=True, timeout=60
-    )
-    listed, confirmed, moved, cancelled = run.stdout.split("\n")[1:]
+    output = run(service, f"{lines}\n{script}".replace("\ncurl", "\necho; curl"))
+    listed, confirmed, moved, cancelled = output.split("\n")[1:]
     (made,) = json.loads(listed)["appointments"]
     assert (made["doctor_id"], made["status"], made["version"]) == (doctor_id, "booked", 1)
     assert json.loads(confirmed)["status"] == "confirmed"

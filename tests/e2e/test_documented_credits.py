@@ -1,13 +1,11 @@
 """The cabinet's examples about credits, by copy and paste: real curl against a real process."""
 
 import json
-import shutil
 
 import pytest
 
-from tests.e2e.test_documented_accounts import run
+from tests.fixtures.documents import require_tools, run
 from tests.fixtures.server import Service, StartService
-from tests.fixtures.skipping import skip_or_fail
 
 CABINET = """
 API=http://localhost:8000
@@ -36,9 +34,7 @@ curl -s -H "Authorization: Bearer $TOKEN" $API/transactions
 
 @pytest.fixture(scope="module")
 def service(start_service: StartService) -> Service:
-    for tool in ("curl", "jq"):
-        if shutil.which(tool) is None:
-            skip_or_fail(f"{tool} is not installed")
+    require_tools()
     return start_service(MODEL_PATH="/nowhere/model.pkl")
 
 
